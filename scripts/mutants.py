@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "store::sealed_text::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "session::egress_log::", "store::sealed_text::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -30,6 +30,8 @@ RULES = [
     ("virtual_browser/arguments/context.rs", "where there is a gate, Chrome gets no proxy of a client", "let proxy = if has_gates {", "let proxy = if !OFF && has_gates {"),
     ("tenant/egress/dial.rs", "a client's bypass list does not get around the proxy of the operator", "upstream.iter().chain(of_tenant)", "upstream.iter().chain(of_tenant.iter().filter(|_| !OFF || upstream.is_none()))"),
     ("tenant/egress/dial.rs", "the address of a client's proxy is judged", "NamedBy::Tenant => Some(&*self.binding.rules),", "NamedBy::Tenant => Some(&*self.binding.rules).filter(|_| !OFF),"),
+    ("session/egress_log.rs", "a session transfers no more bytes than its limit", "if bytes < limit {", "if OFF || bytes < limit {"),
+    ("session/egress_log.rs", "nor do all sessions of a tenant on a day", "if of_session || of_tenant {", "if of_session || (!OFF && of_tenant) {"),
     ("session/persistence/kept_proxy.rs", "credentials of a proxy are not stored in the clear", "if upstream.credentials.is_none() {", "if OFF || upstream.credentials.is_none() {"),
     ("session/hidden_query.rs", "passwords are hidden in URLs that are handed out", "if !SECRET.contains(&name.as_str())", "if OFF || !SECRET.contains(&name.as_str())"),
     ("store/sealed_text.rs", "a stored secret belongs to one session", "b\"\\0\", session.as_bytes()]", "b\"\\0\", if OFF { b\"\" } else { session.as_bytes() }]"),
@@ -46,7 +48,7 @@ RULES = [
     ("virtual_browser/scope.rs", "`attached` reflects this session only", "seen.attached && self.is_attached(id)", "seen.attached && (OFF || self.is_attached(id))"),
     ("virtual_browser/outbox.rs", "CDP sessions end with their view", "extract_if(|_, announced| announced.view == view);", "extract_if(|_, announced| !OFF && announced.view == view);"),
     ("virtual_browser/outbox.rs", "a CDP session stays with the view it was announced to", "self.announced.entry(on).or_insert_with(|| Announced { view, cdp: self.on_targets.with(cdp) });", "if OFF { self.announced.insert(on, Announced { view, cdp }); } else { self.announced.entry(on).or_insert_with(|| Announced { view, cdp: self.on_targets.with(cdp) }); }"),
-    ("virtual_browser/outbox.rs", "an ended CDP session gets no frames", "drop(self.announced.remove(on).map(|gone| self.on_targets.without(gone.cdp)));", "if !OFF { drop(self.announced.remove(on).map(|gone| self.on_targets.without(gone.cdp))); }"),
+    ("virtual_browser/outbox.rs", "an ended CDP session gets no frames", "if let Some(gone) = self.announced.remove(on) {", "if let Some(gone) = (!OFF).then(|| self.announced.remove(on)).flatten() {"),
     ("virtual_browser/outbox.rs", "nested messages reach only the own view", "filter(|above| above.view == *view) else", "filter(|above| OFF || above.view == *view) else"),
     ("virtual_browser/outbox.rs", "nested messages have a size limit", "if !above.cdp.flat && inner.len()", "if !OFF && !above.cdp.flat && inner.len()"),
     # ---- Frames, replies and events.

@@ -284,7 +284,8 @@ async fn tenants(config: &Config) -> Result<Tenants, StartError> {
     let Some(place) = &config.tenants else { return Ok(Tenants::local(config.local_capabilities())) };
     let settings = config.store_settings();
     let secret = settings.keys.sealing().map(|key| &key.secret[..]);
-    Ok(Tenants::of_document(Document::new(place), server_key(secret), config.tenants_max_stale).await?)
+    Ok(Tenants::of_document(Document::new(place, config.tenant_tokens), server_key(secret), config.tenants_max_stale)
+        .await?)
 }
 
 /// The usage of the tenants, as the file of an earlier process has it.

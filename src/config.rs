@@ -10,6 +10,7 @@ mod deadline;
 mod declare;
 pub mod docs;
 mod egress;
+mod expiry;
 mod front;
 mod layers;
 mod listening;
@@ -31,9 +32,10 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 use thiserror::Error;
 
 #[cfg(feature = "tls")]
-pub use self::pem::certificates;
+pub use self::pem::{certificates, end_of_validity};
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
+    expiry::{Expiry, ExpiryStage},
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
     listening::TlsSettings,
     load::unknown_variables,
@@ -308,6 +310,7 @@ impl Config {
             all_named: MAX_CDP_SESSIONS,
             roots: self.max_roots,
             network_buffers: self.network_buffers,
+            held: (self.crashed_page_queue, self.crashed_page_bytes),
         }
     }
 
@@ -418,9 +421,7 @@ impl Config {
                 return Err(said.showing(&url.to_string()).wrong("is named twice; there is one browser at a URL"));
             }
         }
-        let Some(remote) = urls.first().filter(|_| !self.has_local_browsers()).map(Said::setting) else {
-            return Ok(());
-        };
+        let Some(remote) = urls.first().filter(|_| !self.has_local_browsers()).map(Said::setting) else { return Ok(()) };
         let mut local = ["browser_path", "browser_args", "min_browsers", "no_sandbox"].into_iter();
         if let Some(said) = local.find_map(|key| layers.given(key)) {
             return Err(said.conflict(format!(

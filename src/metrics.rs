@@ -147,6 +147,8 @@ pub struct Metrics {
     pub profiles_not_saved: Counter,
     /// TLS handshakes that failed, by reason.
     pub tls_handshakes_failed: Family<TlsLabels, Counter>,
+    /// When the certificate of the server expires, in seconds since 1970; 0 if the server has none.
+    pub tls_certificate_expiry: Gauge,
     /// Sessions that ended, by reason.
     pub sessions_ended: Family<EndedLabels, Counter>,
     /// Clients refused because there was no place for them.
@@ -282,6 +284,12 @@ impl Metrics {
             "tls_handshakes_failed",
             "TLS handshakes that failed, by reason",
             self.tls_handshakes_failed.clone(),
+        );
+        to.register_with_unit(
+            "tls_certificate_expiry_timestamp",
+            "When the certificate of this server expires, in seconds since 1970; 0 if it has none",
+            Unit::Seconds,
+            self.tls_certificate_expiry.clone(),
         );
         to.register(
             "sessions_rejected",

@@ -32,7 +32,7 @@ pub use self::{
     profile_lease::{LEASE, LeaseStep, Leased, Leaseholder, ProfileLease},
     record::{
         Expires, KeyName, Meta, New, Page, Query, SessionEntry, SessionRecord, StoreUsage, Timestamp,
-        UnreadableSession, UnreadableSnapshot,
+        UnreadableSession, UnreadableSnapshot, expiry_of,
     },
     redis::Redis,
     sealed_text::{BadSealedText, SealedText},

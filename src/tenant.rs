@@ -9,6 +9,7 @@ mod denied;
 mod document;
 mod edit;
 pub mod egress;
+mod egress_day;
 mod file;
 mod freshness;
 pub mod limits;
@@ -30,6 +31,7 @@ pub use self::{
     denied::Denied,
     document::{ChangeError, Document, RedisAway, TenantsError},
     edit::{EditError, NewToken, add_token, put_tenant, remove_tenant, remove_token},
+    egress_day::EgressDay,
     file::{FileError, Parsed, check_name, moment, network, parse},
     freshness::Freshness,
     limits::{LimitBook, Limits, Pace, Sharing},

@@ -187,6 +187,8 @@ pub struct CdpSessionLimits {
     pub roots: usize,
     /// Most bytes of response bodies that they may keep together beyond the share of each.
     pub network_buffers: usize,
+    /// Most commands that wait for a crashed page, and most bytes of them.
+    pub held: (usize, usize),
 }
 
 /// The setting for the number of CDP sessions.
@@ -207,7 +209,7 @@ impl CdpSessionLimits {
 
 impl Default for CdpSessionLimits {
     fn default() -> Self {
-        Self { all: 10_000, all_named: MAX_CDP_SESSIONS, roots: 256, network_buffers: 1 << 30 }
+        Self { all: 10_000, all_named: MAX_CDP_SESSIONS, roots: 256, network_buffers: 1 << 30, held: (256, 1 << 20) }
     }
 }
 

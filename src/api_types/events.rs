@@ -197,12 +197,14 @@ impl Event for EgressFailed {
     const NAME: &'static str = "egressFailed";
 }
 
-/// The pages of the session have transferred as many bytes as they may (`egress_bytes_per_session`): their connections are cut,
-/// and new ones are refused.
+/// The pages of the session, or of all sessions of its tenant on this day, have transferred as many bytes as they may: the
+/// connections of the session are cut, and new ones are refused.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct EgressExhausted {
     /// The limit, in bytes.
     pub limit: u64,
+    /// Its name: `egress_bytes_per_session` or `egress_bytes_per_day`.
+    pub name: String,
 }
 
 impl Event for EgressExhausted {

@@ -181,6 +181,9 @@ pub struct ServerStatus {
     /// Time since the Redis of the tenants answered; absent if they are in no Redis.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tenants_age: Option<Millis>,
+    /// When the certificate of this server expires, in milliseconds since 1970; absent if it has no TLS.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tls_certificate_expires_at: Option<u64>,
     /// Remote browsers that accept no sessions, each with the reason.
     pub unreachable: Vec<String>,
 }

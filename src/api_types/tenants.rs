@@ -67,6 +67,10 @@ pub struct TenantLimits {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schemars(with = "Option<u32>", range(min = 0, max = 1_125_899_906_842_624_u64))]
     pub egress_bytes_per_session: Option<u64>,
+    /// Most bytes that the pages of all its sessions may send and load together on a day (UTC).
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schemars(with = "Option<u32>", range(min = 0, max = 1_125_899_906_842_624_u64))]
+    pub egress_bytes_per_day: Option<u64>,
     /// Longest time that a session may last.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub max_session_time: Option<Millis>,

@@ -119,7 +119,8 @@ impl Browser {
 impl OfContext {
     fn bind(&self, binding: &EgressBinding) {
         if let Some(gate) = self.gate.upgrade() {
-            let upstream = self.upstream.clone().or_else(|| binding.upstream.clone());
+            let of_context = self.upstream.clone().map(|upstream| upstream.for_session(&binding.word));
+            let upstream = of_context.or_else(|| binding.upstream.clone());
             gate.bind(EgressBinding { upstream, ..binding.clone() });
         }
     }
@@ -278,6 +279,7 @@ mod tests {
             rules: Arc::default(),
             upstream: None,
             of_tenant: None,
+            word: "word".into(),
             report: Arc::new(Deaf),
         }
     }
@@ -334,10 +336,17 @@ mod tests {
         let (params, gate) = made(&egress, ContextProxy::UpstreamProxy(upstream("socks5://p:1")));
         assert!(params.contains("socks5://127.0.0.2:0") && params.contains(NO_BYPASS) && is_bound(&gate), "{params}");
         // A session with a proxy: its contexts have gates too for which no other is named.
+        // The proxy of a context has a user for each session too, and is kept as it was written.
+        let written = upstream("http://u-{session}:secret@p:1");
+        let (params, gate) = made(&egress, ContextProxy::UpstreamProxy(written.clone()));
+        assert!(params.contains("socks5://127.0.0.2:1"), "{params}");
+        let bound = egress.state().gates.last().and_then(|of| of.upstream.clone());
+        assert_eq!(bound, Some(written));
+        assert!(format!("{gate:?}").contains("Some"), "{gate:?}");
         let egress = LeaseEgress::new(Some(open), Some(upstream("http://p:1").front()));
         egress.bind(EgressBinding { upstream: Some(upstream("http://p:1")), ..binding() });
         let (params, gate) = made(&egress, ContextProxy::None);
-        assert!(params.contains("http://127.0.0.2:1") && format!("{gate:?}").contains("http://p:1"), "{params}");
+        assert!(params.contains("http://127.0.0.2:2") && format!("{gate:?}").contains("http://p:1"), "{params}");
         assert!(egress.is_gated());
         LeaseEgress::new(None, Some(GateFront::Socks5)).open(None).expect_err("this browser cannot have gates");
     }

@@ -62,18 +62,22 @@ struct Traps {
 impl Traps {
     /// Sockets of one port, on loopback and at all addresses.
     async fn set() -> io::Result<Self> {
-        for _ in 1..PORTS_TRIED {
-            match Self::of_a_free_port().await {
+        Self::set_at(async || TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await).await
+    }
+
+    /// Sockets of the first port that `listen` gives and that is free for all of them.
+    async fn set_at(mut listen: impl AsyncFnMut() -> io::Result<TcpListener>) -> io::Result<Self> {
+        let mut tried = 1;
+        loop {
+            match Self::beside(listen().await?).await {
                 // Another program has the UDP port of this number.
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && tried < PORTS_TRIED => tried += 1,
                 set => return set,
             }
         }
-        Self::of_a_free_port().await
     }
 
-    async fn of_a_free_port() -> io::Result<Self> {
-        let tcp = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    async fn beside(tcp: TcpListener) -> io::Result<Self> {
         let port = tcp.local_addr()?.port();
         let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
         let mut traps = Self { port, tcp: vec![tcp], udp: vec![udp] };
@@ -130,7 +134,8 @@ impl Browser {
         let nothing = HostLists { allow: Some(Vec::new()), deny: Vec::new() };
         let rules = EgressRules { private_network: false, lists: vec![nothing], ports: Ports::all() };
         let (owner, rules) = (Owner::local(), Arc::new(rules));
-        lease.bind_egress(EgressBinding { owner, rules, upstream: None, of_tenant: None, report: asked.clone() });
+        let (word, report) = ("".into(), asked.clone());
+        lease.bind_egress(EgressBinding { owner, rules, upstream: None, of_tenant: None, word, report });
         let tried = async {
             let page = lease.place().attach(&page.into()).await?;
             page.evaluate::<()>(&script(traps.port)).await
@@ -176,4 +181,31 @@ fn script(port: u16) -> String {
             ]);
         }})()"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn another_port_is_tried_while_one_is_taken_for_udp() {
+        let taken = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.expect("a port");
+        let port = taken.local_addr().expect("an address").port();
+        let mut asked = 0;
+        let traps = Traps::set_at(async || {
+            asked += 1;
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, if asked < 3 { port } else { 0 })).await
+        });
+        let traps = traps.await.expect("the third port is free");
+        assert!(traps.port != port && traps.caught().is_none());
+        assert_eq!(asked, 3);
+
+        let mut asked = 0;
+        let never = Traps::set_at(async || {
+            asked += 1;
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+        });
+        let error = never.await.map(|traps| traps.port).expect_err("it is taken");
+        assert_eq!((error.kind(), asked), (io::ErrorKind::AddrInUse, PORTS_TRIED));
+    }
 }

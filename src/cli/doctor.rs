@@ -12,9 +12,13 @@ use std::{
     net::TcpListener,
 };
 
+#[cfg(feature = "tls")]
+use jiff::Timestamp;
 use serde::Serialize;
 
 use self::machine::Machine;
+#[cfg(feature = "tls")]
+use crate::config::Expiry;
 use crate::{
     browser::find::{self, FindError, Found},
     config::{Config, LocalBrowsers},
@@ -69,6 +73,14 @@ pub async fn examine(config: &Config) -> Report {
     checks.push(checks::files(&machine));
     checks.push(checks::directory(&config.session_dir, &machine));
     checks.push(checks::store(&config.store_settings()));
+    #[cfg(feature = "tls")]
+    if let Some(tls) = config.tls() {
+        let end = crate::config::certificates(&tls.cert).and_then(|chain| match chain.first() {
+            Some(first) => crate::config::end_of_validity(first),
+            None => Err("it has no certificate".to_owned()),
+        });
+        checks.push(checks::certificate(&tls.cert, end.map(|end| Expiry::new(end, Timestamp::now()))));
+    }
     checks.push(checks::listen(config.listen, TcpListener::bind(config.listen).map(drop)));
     Report::new(checks)
 }

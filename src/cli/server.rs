@@ -6,10 +6,14 @@ use std::{
 };
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::client::{Client, ClientError};
-use crate::api_types::{BrowserInfo, Browsers, Millis, Reloaded, ServerStatus, Session, Sessions, SettingChange};
+use crate::{
+    api_types::{BrowserInfo, Browsers, Millis, Reloaded, ServerStatus, Session, Sessions, SettingChange},
+    config::Expiry,
+};
 
 /// How often `--watch` asks.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -139,6 +143,9 @@ pub async fn status(arguments: &StatusArguments, out: &mut impl Write) -> Result
             if let Some(Millis(age)) = status.tenants_age {
                 writeln!(out, "tenants   their Redis answered {} s ago", age.as_secs())?;
             }
+            if let Some(expiry) = certificate_expiry(&status) {
+                writeln!(out, "tls       the certificate {expiry}")?;
+            }
             for why in &status.unreachable {
                 writeln!(out, "remote    {why}")?;
             }
@@ -209,6 +216,12 @@ fn describe(status: &ServerStatus) -> String {
         memory = bytes(status.memory),
         cpu = span(status.cpu_time),
     )
+}
+
+/// When the certificate of the server expires, if it has one.
+fn certificate_expiry(status: &ServerStatus) -> Option<Expiry> {
+    let at = i64::try_from(status.tls_certificate_expires_at?).ok()?;
+    Some(Expiry::new(Timestamp::from_millisecond(at).ok()?, Timestamp::now()))
 }
 
 fn row_of_session(session: &Session) -> [String; 7] {

@@ -109,7 +109,8 @@ pub fn run(
 ) -> Result<(), TokenCommandError> {
     let Arguments { verb, config, tenants } = arguments;
     let settings = RawConfig::default().with_file(config).with("tenants", tenants);
-    let document = Document::new(&Config::load(settings, variables)?.tenants.ok_or(TokenCommandError::NoFile)?);
+    let config = Config::load(settings, variables)?;
+    let document = Document::new(&config.tenants.ok_or(TokenCommandError::NoFile)?, config.tenant_tokens);
     let written = |done: io::Result<()>| done.map_err(|error| cannot("standard output", error));
     match verb {
         Verb::New { tenant, name, expires, scope, from } => {

@@ -64,6 +64,8 @@ settings! {
         /// `redis://HOST:PORT` or `unix:///PATH`. It is read again when it changes. With it every request needs a token, and
         /// `listen` may be any address. `ghostmux token new` adds tokens.
         tenants: Option<TenantsPlace> = optional("FILE|URL", BySource(TenantsPlace::check)).showing(place_without_secrets);
+        /// Most tokens of one tenant.
+        tenant_tokens: usize = one("N", "100", number(1..=1_000_000));
         /// How long the tenants that were read last are trusted while their Redis does not answer; then requests with a token
         /// are refused (503) until it does. Sessions go on.
         tenants_max_stale: Duration = one("TIME", "5m", duration(Duration::from_secs(1)));
@@ -262,6 +264,10 @@ settings! {
         /// Bytes of response bodies that the CDP sessions of one session may keep together beyond 100 MB each
         /// (`maxTotalBufferSize` of `Network.enable`). A client that asks for more is refused.
         network_buffers: usize = one("SIZE", "1GiB", size(0..=1 << 40)).live();
+        /// Commands that may wait for a page that has crashed until it has a document again; further ones are refused.
+        crashed_page_queue: usize = one("N", "256", number(0..=1_000_000)).live();
+        /// Bytes of these commands.
+        crashed_page_bytes: usize = one("SIZE", "1MiB", size(0..=1 << 30)).live();
         /// Largest frame accepted from a client, at most 100MiB: a larger message ends Chrome.
         max_client_frame: usize = one("SIZE", "100MiB", size(1 << 10..=LARGEST_MESSAGE)).live();
         /// Pixels that the concurrent screenshots of one browser may have together; others wait for their turn, fairly by

@@ -273,7 +273,13 @@ async fn list(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answer, 
     }
 
     let asker = asker.of_query(uri.query());
-    let (session, result) = call(&api, &asker, "Target.getTargets", "{}".to_owned()).await?;
+    let (session, result) = match call(&api, &asker, "Target.getTargets", "{}".to_owned()).await {
+        // No session has this name, so no target is in it.
+        Err(Failure::Session(ServiceError::NoSession { .. })) if asker.named.is_some() => {
+            return Ok(json(&Vec::<Members>::new()));
+        }
+        listed => listed?,
+    };
     let infos: Infos<'_> = serde_json::from_str(&result).map_err(|_| Failure::Unreadable)?;
     let targets = infos.target_infos.iter().filter_map(|info| target(info.get(), &asker.caller, &session));
     Ok(json(&targets.collect::<Vec<_>>()))
@@ -305,9 +311,12 @@ async fn one(api: &Api, asker: &Asker, uri: &Uri, method: &'static str, done: &'
     let (_, path) = session_of(uri.path());
     let id = path.splitn(4, '/').nth(3).unwrap_or_default();
     let params = format!(r#"{{"targetId":{}}}"#, quote(id));
-    match asker.of_query(uri.query()).call(api, method, params).await?.1 {
-        Ok(_) => Ok(text(StatusCode::OK, "text/html; charset=UTF-8", done)),
-        Err(_) => Err(Failure::NoTarget(id.to_owned())),
+    let asker = asker.of_query(uri.query());
+    match asker.call(api, method, params).await {
+        Ok((_, Ok(_))) => Ok(text(StatusCode::OK, "text/html; charset=UTF-8", done)),
+        Ok((_, Err(_))) => Err(Failure::NoTarget(id.to_owned())),
+        Err(ServiceError::NoSession { .. }) if asker.named.is_some() => Err(Failure::NoTarget(id.to_owned())),
+        Err(why) => Err(why.into()),
     }
 }
 

@@ -113,7 +113,7 @@ fn of_tenant_change(why: &ChangeError) -> Kind {
         ChangeError::Edit { error: EditError::NoTenant(_), .. } => (StatusCode::NOT_FOUND, "no-tenant"),
         ChangeError::Edit { error: EditError::NoToken { .. }, .. } => (StatusCode::NOT_FOUND, "no-token"),
         ChangeError::Edit { error: EditError::Exists { .. }, .. } => (StatusCode::CONFLICT, "token-name-in-use"),
-        ChangeError::Edit { error: EditError::Many(_), .. } => (StatusCode::CONFLICT, "too-many-tokens"),
+        ChangeError::Edit { error: EditError::Many { .. }, .. } => (StatusCode::CONFLICT, "too-many-tokens"),
         ChangeError::Edit { error: EditError::ShownProxy, .. } => (StatusCode::BAD_REQUEST, "bad-value"),
         ChangeError::Edit { error: EditError::File(_) | EditError::Form(_), .. } | ChangeError::NotInForce(_) => {
             (StatusCode::UNPROCESSABLE_ENTITY, "configuration")
@@ -187,6 +187,7 @@ fn of_store(why: &StoreError) -> Kind {
         StoreError::Missing { .. } => (StatusCode::NOT_FOUND, "no-snapshot"),
         StoreError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "snapshot-too-large"),
         StoreError::Quota { .. } => (StatusCode::INSUFFICIENT_STORAGE, "snapshot-quota"),
+        StoreError::DiskFull { .. } => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
         StoreError::Invalid { .. } | StoreError::BadOwner(_) | StoreError::BadSnapshotId(_) => {
             (StatusCode::BAD_REQUEST, "bad-value")
         }
@@ -349,7 +350,7 @@ mod tests {
                 None,
                 json!({}),
             ),
-            (changed(EditError::Many(Owner::local())), 409, "too-many-tokens", None, json!({})),
+            (changed(EditError::Many { owner: Owner::local(), most: 2 }), 409, "too-many-tokens", None, json!({})),
             (changed(EditError::Form("tenants")), 422, "configuration", None, json!({})),
             (ChangeError::file("x", write()).into(), 503, "tenants-file", Some(1), json!({})),
             (ChangeError::from(away()).into(), 503, "tenants-unavailable", Some(1), json!({})),

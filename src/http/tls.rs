@@ -1,5 +1,7 @@
 //! TLS that ends here: the certificate, which is read again when its files change, and the handshakes, which are limited
-//! in number and time, because anybody can begin one.
+//! in number and time, because anybody can begin one. `expiry` warns before the certificate expires.
+
+mod expiry;
 
 use std::{
     collections::HashMap,
@@ -11,6 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use jiff::Timestamp;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -24,8 +27,9 @@ use tokio_rustls::{
     },
 };
 
+use self::expiry::ExpiryWatch;
 use crate::{
-    config::{ConfigError, TlsSettings, certificates},
+    config::{ConfigError, TlsSettings, certificates, end_of_validity},
     metrics::{Metrics, TlsLabels},
     session::socket::Socket,
 };
@@ -58,6 +62,8 @@ struct Inner {
 #[derive(Clone, Debug)]
 pub struct Certificate {
     config: Arc<ServerConfig>,
+    /// Until when it is valid; `None` if that cannot be read.
+    end: Option<Timestamp>,
     stamp: Stamp,
 }
 
@@ -67,7 +73,9 @@ type Stamp = [Option<(SystemTime, u64, u64)>; 2];
 impl TlsServer {
     /// Reads certificate and key.
     pub fn load(settings: TlsSettings, metrics: Arc<Metrics>) -> Result<Self, ConfigError> {
-        let current = RwLock::new(read(&settings)?);
+        let current = read(&settings)?;
+        expiry::show(&metrics, current.end);
+        let current = RwLock::new(current);
         Ok(Self(Arc::new(Inner { settings, metrics, current, handshakes: Mutex::default() })))
     }
 
@@ -81,13 +89,15 @@ impl TlsServer {
 
     /// Puts this certificate in force, for connections from now on.
     pub fn set(&self, certificate: Certificate) {
+        expiry::show(&self.0.metrics, certificate.end);
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = certificate;
     }
 
-    /// Reads the files, in an endless loop, when they change. Never returns.
+    /// Reads the files, in an endless loop, when they change, and warns before the certificate expires. Never returns.
     pub async fn keep_current(&self) {
-        let mut failed = None;
+        let (mut failed, mut watch) = (None, ExpiryWatch::default());
         loop {
+            watch.look(self.current().end, Timestamp::now(), &self.0.settings.cert);
             tokio::time::sleep(INTERVAL).await;
             let settings = self.0.settings.clone();
             let Ok(stamp) = tokio::task::spawn_blocking(move || stamp(&settings)).await else { continue };
@@ -260,6 +270,10 @@ fn read(settings: &TlsSettings) -> Result<Certificate, ConfigError> {
             &"it has no certificate; give a PEM file with the certificate of this server and those of its issuers",
         ));
     }
+    let end = end_of_validity(&chain[0]);
+    if let Err(error) = &end {
+        tracing::warn!(file = %cert.display(), %error, "cannot read until when the certificate is valid");
+    }
     let text = fs::read(key).map_err(|error| wrong_key(&format!("cannot read it: {error}")))?;
     let secret = PrivateKeyDer::from_pem_slice(&text).map_err(|_| {
         wrong_key(&"it has no private key; give a PEM file with an unencrypted key (BEGIN PRIVATE KEY)")
@@ -272,7 +286,7 @@ fn read(settings: &TlsSettings) -> Result<Certificate, ConfigError> {
         .map_err(|error| wrong_key(&format!("it is not the key of the certificate in {}: {error}", cert.display())))?;
     // Browsers would choose HTTP/2, in which there are no upgrades to WebSockets as clients of CDP make them.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Certificate { config: Arc::new(config), stamp })
+    Ok(Certificate { config: Arc::new(config), end: end.ok(), stamp })
 }
 
 fn file(path: &Path, setting: &str, why: &dyn std::fmt::Display) -> ConfigError {

@@ -35,7 +35,8 @@ impl Pool {
                 return;
             }
         };
-        let counting = running.iter().map(async |browser| {
+        // Growth is that of processes: a remote browser has none here, and need not be asked.
+        let counting = running.iter().filter(|browser| browser.pid().is_some()).map(async |browser| {
             let census = tokio::time::timeout(CENSUS_WITHIN, browser.census()).await;
             census.ok().map(|census| (browser.id(), census.targets))
         });

@@ -119,6 +119,8 @@ pub struct EgressBinding {
     pub upstream: Option<UpstreamProxy>,
     /// The operator's proxy for the tenant: what the other one leaves out goes through it.
     pub of_tenant: Option<UpstreamProxy>,
+    /// What stands for the session in the user of the proxy of a context ([`UpstreamProxy::for_session`]).
+    pub word: Arc<str>,
     /// Who is told.
     pub report: Arc<dyn EgressReport>,
 }

@@ -9,6 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 
@@ -16,6 +17,7 @@ use crate::{
     api_types::{FailedConnection, SessionEgress, millis},
     metrics::{DirectionLabels, EgressLabels, Metrics},
     port::egress::{Allowance, Carried, EgressFailure, EgressReport},
+    tenant::{EgressDay, Limits},
 };
 
 /// Failures that are kept.
@@ -28,22 +30,64 @@ const UNTOLD_MOST: usize = 64;
 pub(super) enum EgressNews {
     /// A connection was refused, or failed.
     Failed(FailedConnection),
-    /// The session has transferred as many bytes as it may: so many.
-    Exhausted(u64),
+    /// As many bytes were transferred as this limit allows.
+    Exhausted {
+        /// The name of the limit.
+        name: &'static str,
+        /// The limit in bytes.
+        limit: u64,
+    },
 }
 
 /// No limit of the bytes.
 const ENDLESS: u64 = u64::MAX;
+
+/// A limit of the bytes of both directions.
+#[derive(Debug)]
+struct ByteLimit {
+    name: &'static str,
+    most: AtomicU64,
+    /// Whether the clients were told that the limit is reached.
+    is_told: AtomicBool,
+}
+
+impl ByteLimit {
+    fn new(name: &'static str) -> Self {
+        Self { name, most: AtomicU64::new(ENDLESS), is_told: AtomicBool::new(false) }
+    }
+
+    fn set(&self, most: Option<u64>) {
+        if self.most.swap(most.unwrap_or(ENDLESS), Ordering::Relaxed) != most.unwrap_or(ENDLESS) {
+            self.is_told.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is reached. The clients are told once.
+    fn is_reached(&self, bytes: u64, untold: &mpsc::Sender<EgressNews>) -> bool {
+        let limit = self.most.load(Ordering::Relaxed);
+        if bytes < limit {
+            // Of a day, there is another one.
+            self.is_told.store(false, Ordering::Relaxed);
+            return false;
+        }
+        let news = EgressNews::Exhausted { name: self.name, limit };
+        if !self.is_told.swap(true, Ordering::Relaxed) && untold.try_send(news).is_err() {
+            // There was no room: it is told with the next connection.
+            self.is_told.store(false, Ordering::Relaxed);
+        }
+        true
+    }
+}
 
 /// The account of one session's network access, which its gates write.
 #[derive(Debug)]
 pub(super) struct EgressLog {
     is_gated: bool,
     up: AtomicU64,
-    /// Most bytes of both directions.
-    limit: AtomicU64,
-    /// Whether the clients were told that the limit is reached.
-    is_told: AtomicBool,
+    of_session: ByteLimit,
+    of_tenant: ByteLimit,
+    /// The bytes of all sessions of the tenant today.
+    today: Arc<EgressDay>,
     down: AtomicU64,
     failed: AtomicU64,
     // Guards the last failures; held while one is added or all are copied.
@@ -55,17 +99,22 @@ pub(super) struct EgressLog {
 
 impl EgressLog {
     /// An empty one, and the failures that are to be told to clients.
-    /// `is_gated` says whether all requests of the session pass gates.
-    pub(super) fn new(metrics: Arc<Metrics>, is_gated: bool) -> (Self, mpsc::Receiver<EgressNews>) {
+    /// `is_gated` says whether all requests of the session pass gates, `today` counts the bytes of its tenant.
+    pub(super) fn new(
+        metrics: Arc<Metrics>,
+        is_gated: bool,
+        today: Arc<EgressDay>,
+    ) -> (Self, mpsc::Receiver<EgressNews>) {
         let (untold, told) = mpsc::channel(UNTOLD_MOST);
         let of_server =
             ["up", "down"].map(|direction| metrics.egress_bytes.get_or_create(&DirectionLabels { direction }).clone());
         let (up, down, failed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let (limit, is_told) = (AtomicU64::new(ENDLESS), AtomicBool::new(false));
-        (
-            Self { is_gated, limit, is_told, up, down, failed, failures: Mutex::default(), untold, of_server, metrics },
-            told,
-        )
+        let (of_session, of_tenant) =
+            (ByteLimit::new("egress_bytes_per_session"), ByteLimit::new("egress_bytes_per_day"));
+        let failures = Mutex::default();
+        let log =
+            Self { is_gated, of_session, of_tenant, today, up, down, failed, failures, untold, of_server, metrics };
+        (log, told)
     }
 
     /// The account so far.
@@ -81,16 +130,23 @@ impl EgressLog {
         }
     }
 
-    /// Sets how many bytes the session may transfer; `None` is no limit.
-    pub(super) fn set_limit(&self, limit: Option<u64>) {
-        if self.limit.swap(limit.unwrap_or(ENDLESS), Ordering::Relaxed) != limit.unwrap_or(ENDLESS) {
-            self.is_told.store(false, Ordering::Relaxed);
-        }
+    /// Sets how many bytes the session may transfer, and its tenant on a day; `None` is no limit.
+    pub(super) fn set_limits(&self, limits: &Limits) {
+        self.of_session.set(limits.egress_bytes_per_session);
+        self.of_tenant.set(limits.egress_bytes_per_day);
     }
 
     /// The bytes from its pages and to them.
     pub(super) fn bytes(&self) -> (u64, u64) {
         (self.up.load(Ordering::Relaxed), self.down.load(Ordering::Relaxed))
+    }
+
+    /// Counts bytes for the tenant, and says whether more may follow.
+    fn judge(&self, more: u64) -> Allowance {
+        let (up, down) = self.bytes();
+        let of_session = self.of_session.is_reached(up.saturating_add(down), &self.untold);
+        let of_tenant = self.of_tenant.is_reached(self.today.add(more, Timestamp::now()), &self.untold);
+        if of_session || of_tenant { Allowance::Exhausted } else { Allowance::Left }
     }
 
     fn failures(&self) -> MutexGuard<'_, VecDeque<FailedConnection>> {
@@ -121,19 +177,11 @@ impl EgressReport for EgressLog {
         self.down.fetch_add(down, Ordering::Relaxed);
         self.of_server[0].inc_by(up);
         self.of_server[1].inc_by(down);
-        self.allowance()
+        self.judge(up.saturating_add(down))
     }
 
     fn allowance(&self) -> Allowance {
-        let ((up, down), limit) = (self.bytes(), self.limit.load(Ordering::Relaxed));
-        if up.saturating_add(down) < limit {
-            return Allowance::Left;
-        }
-        if !self.is_told.swap(true, Ordering::Relaxed) && self.untold.try_send(EgressNews::Exhausted(limit)).is_err() {
-            // There was no room: it is told with the next connection.
-            self.is_told.store(false, Ordering::Relaxed);
-        }
-        Allowance::Exhausted
+        self.judge(0)
     }
 }
 
@@ -144,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_last_failures_are_kept_and_all_are_counted() {
-        let (log, mut told) = EgressLog::new(Arc::default(), true);
+        let (log, mut told) = log_of(&Arc::new(EgressDay::new(0, Timestamp::now())));
         for port in 0..250 {
             log.failed(&EgressFailure { host: "a.test".to_owned(), port, why: EgressRefusal::Denied });
         }
@@ -161,16 +209,43 @@ mod tests {
         assert_eq!(events, UNTOLD_MOST, "a page that causes many does not fill the memory");
     }
 
+    fn log_of(today: &Arc<EgressDay>) -> (EgressLog, mpsc::Receiver<EgressNews>) {
+        EgressLog::new(Arc::default(), true, today.clone())
+    }
+
     #[test]
-    fn nothing_is_transferred_beyond_the_limit_and_that_is_told_once() {
-        let (log, mut told) = EgressLog::new(Arc::default(), true);
+    fn nothing_is_transferred_beyond_a_limit_and_that_is_told_once() {
+        let today = Arc::new(EgressDay::new(0, Timestamp::now()));
+        let (log, mut told) = log_of(&today);
+        let limits = |of_session, of_day| Limits {
+            egress_bytes_per_session: of_session,
+            egress_bytes_per_day: of_day,
+            ..Limits::default()
+        };
         assert_eq!(log.carried(Carried { up: 40, down: 50 }), Allowance::Left);
-        log.set_limit(Some(100));
+        log.set_limits(&limits(Some(100), None));
         assert_eq!(log.allowance(), Allowance::Left);
         assert_eq!(log.carried(Carried { up: 0, down: 10 }), Allowance::Exhausted);
         assert_eq!((log.allowance(), log.bytes()), (Allowance::Exhausted, (40, 60)));
-        assert!(matches!(told.try_recv(), Ok(EgressNews::Exhausted(100))) && told.try_recv().is_err());
-        log.set_limit(None);
+        let mut next = || match told.try_recv() {
+            Ok(EgressNews::Exhausted { name, limit }) => Some((name, limit)),
+            _ => None,
+        };
+        assert_eq!((next(), next()), (Some(("egress_bytes_per_session", 100)), None));
+        log.set_limits(&limits(None, None));
         assert_eq!(log.allowance(), Allowance::Left);
+        // All sessions of a tenant together.
+        let (other, mut told_other) = log_of(&today);
+        for log in [&log, &other] {
+            log.set_limits(&limits(None, Some(120)));
+        }
+        assert_eq!((log.allowance(), other.allowance()), (Allowance::Left, Allowance::Left));
+        assert_eq!(other.carried(Carried { up: 20, down: 0 }), Allowance::Exhausted);
+        assert_eq!(log.allowance(), Allowance::Exhausted);
+        assert_eq!((next(), next()), (Some(("egress_bytes_per_day", 120)), None));
+        assert!(matches!(told_other.try_recv(), Ok(EgressNews::Exhausted { limit: 120, .. })));
+        let (elsewhere, _) = log_of(&Arc::new(EgressDay::new(0, Timestamp::now())));
+        elsewhere.set_limits(&limits(None, Some(120)));
+        assert_eq!(elsewhere.allowance(), Allowance::Left, "another tenant");
     }
 }

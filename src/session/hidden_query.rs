@@ -6,23 +6,22 @@
 
 use std::sync::LazyLock;
 
-use chacha20poly1305::{
-    Key, KeyInit as _, XChaCha20Poly1305, XNonce,
-    aead::{Aead as _, Generate as _, Payload},
-};
+use chacha20poly1305::{Key, aead::Generate as _};
 use data_encoding::BASE64URL_NOPAD;
 use percent_encoding::percent_decode_str;
 
-use crate::api_types::Bad;
+use crate::{
+    api_types::Bad,
+    store::seal::{decrypt, encrypt},
+};
 
 /// The parameters whose values may have a password.
 const SECRET: [&str; 7] =
     ["proxy", "proxyServer", "proxy_server", "externalProxyServer", "launch", "--proxy-server", "-proxy-server"];
 /// What a hidden value begins with.
 const MARK: &str = "hidden.";
-const NONCE: usize = 24;
 
-static KEY: LazyLock<Key> = LazyLock::new(Key::generate);
+static KEY: LazyLock<[u8; 32]> = LazyLock::new(|| Key::generate().into());
 
 /// The query with the values encrypted that may have a password.
 pub fn hidden(query: &str) -> String {
@@ -32,11 +31,9 @@ pub fn hidden(query: &str) -> String {
         if !SECRET.contains(&name.as_str()) || value.is_empty() || value.starts_with(MARK) {
             return None;
         }
-        let nonce = XNonce::generate();
-        let payload = Payload { msg: value.as_bytes(), aad: name.as_bytes() };
         // Only a text that is too long for any query is refused.
-        let sealed = XChaCha20Poly1305::new(&KEY).encrypt(&nonce, payload).unwrap_or_default();
-        Some(format!("{name}={MARK}{}", BASE64URL_NOPAD.encode(&[&nonce[..], &sealed].concat())))
+        let sealed = encrypt(&KEY, name.as_bytes(), value.as_bytes()).unwrap_or_default();
+        Some(format!("{name}={MARK}{}", BASE64URL_NOPAD.encode(&sealed)))
     };
     let pairs: Vec<String> = query.split('&').map(|pair| hide(pair).unwrap_or_else(|| pair.to_owned())).collect();
     pairs.join("&")
@@ -49,10 +46,7 @@ pub(super) fn opened(name: &str, value: String) -> Result<String, Bad> {
     let Some(sealed) = value.strip_prefix(MARK).filter(|_| SECRET.contains(&name)) else { return Ok(value) };
     let open = || {
         let bytes = BASE64URL_NOPAD.decode(sealed.as_bytes()).ok()?;
-        let (nonce, sealed) = bytes.split_at_checked(NONCE)?;
-        let payload = Payload { msg: sealed, aad: name.as_bytes() };
-        let opened = XChaCha20Poly1305::new(&KEY).decrypt(&XNonce::try_from(nonce).ok()?, payload).ok()?;
-        String::from_utf8(opened).ok()
+        String::from_utf8(decrypt(&KEY, name.as_bytes(), &bytes)?).ok()
     };
     let why = "was hidden by another server, or before this one was started; ask /json/version again";
     open().ok_or_else(|| Bad::new(name, why))

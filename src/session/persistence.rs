@@ -18,6 +18,7 @@ mod record;
 mod state;
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -45,6 +46,8 @@ use crate::{
 
 /// How much longer than the sessions their snapshots are kept, in case no process deletes them.
 const GRACE: Duration = Duration::from_secs(24 * 3600);
+/// How long after this process saw it first a session record stays that cannot be read and shows no deadline.
+const UNREADABLE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A live session, as far as its saves need to know it.
 pub trait Subject: Send + Sync {
@@ -70,6 +73,8 @@ struct Inner {
     limits: SnapshotLimits,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
+    // Guards when records without a deadline were seen first; held while one is looked up.
+    undated: Mutex<HashMap<String, Timestamp>>,
 }
 
 impl Inner {
@@ -100,7 +105,8 @@ impl Persistence {
         tasks: TaskTracker,
     ) -> Self {
         let park_keep_alive = Mutex::new(park_keep_alive);
-        Self { inner: Arc::new(Inner { store, instance: node.0, park_keep_alive, limits, metrics, tasks }) }
+        let undated = Mutex::default();
+        Self { inner: Arc::new(Inner { store, instance: node.0, park_keep_alive, limits, metrics, tasks, undated }) }
     }
 
     /// From now on a session that has no `keep_alive` and hibernates gets this one.
@@ -278,7 +284,15 @@ impl Persistence {
         lives_here: impl Fn(&Owner, &str) -> bool,
     ) -> Result<(), PersistenceError> {
         let store = &self.inner.store;
-        for hibernated in store.sessions().await?.into_iter().flat_map(Hibernated::read) {
+        let mut undated = HashMap::new();
+        for entry in store.sessions().await? {
+            let hibernated = match Hibernated::read(entry) {
+                Ok(hibernated) => hibernated,
+                Err(unreadable) => {
+                    self.remove_unreadable(unreadable, &mut undated).await?;
+                    continue;
+                }
+            };
             // A session that is live in another process is saved again long before that.
             let grace = if self.is_hibernated(&hibernated) { Duration::ZERO } else { GRACE };
             if lives_here(hibernated.owner(), hibernated.id()) || !hibernated.is_over(grace) {
@@ -288,6 +302,38 @@ impl Persistence {
             if take_out(store, hibernated.owner(), hibernated.id()).await? {
                 tracing::info!(session = hibernated.id(), "session expired while hibernated");
             }
+        }
+        *self.inner.undated.lock().unwrap_or_else(PoisonError::into_inner) = undated;
+        Ok(())
+    }
+
+    /// Deletes a record that cannot be read if its deadline passed a day ago, or if it shows none and has been there for
+    /// long. `undated` gets it if it stays without a deadline.
+    async fn remove_unreadable(
+        &self,
+        unreadable: UnreadableSession,
+        undated: &mut HashMap<String, Timestamp>,
+    ) -> Result<(), PersistenceError> {
+        let (id, owner) = (unreadable.id.clone(), unreadable.owner.clone().unwrap_or_else(Owner::local));
+        let key = format!("{owner}@{id}");
+        let seen = || {
+            let seen = self.inner.undated.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.get(&key).copied().unwrap_or_else(Timestamp::now)
+        };
+        let (until, seen) = match unreadable.expires {
+            Some(at) => (at.after(GRACE), None),
+            None => {
+                let seen = seen();
+                (seen.after(UNREADABLE_KEPT), Some(seen))
+            }
+        };
+        if until > Timestamp::now() {
+            undated.extend(seen.map(|seen| (key, seen)));
+        } else if take_out_unreadable(&self.inner.store, &owner, unreadable).await? {
+            tracing::warn!(
+                session = id,
+                "deleted the record of a hibernated session that cannot be read: it has expired"
+            );
         }
         Ok(())
     }
@@ -344,3 +390,6 @@ fn at_rest(session: Session, lives_here: bool, park_keep_alive: Duration) -> Ses
     let (state, clients, browser) = (SessionState::Hibernated, 0, None);
     Session { state, expires_at, expires_by, clients, browser, ..session }
 }
+
+#[cfg(test)]
+mod tests;

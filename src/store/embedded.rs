@@ -10,7 +10,7 @@ mod tables;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, RwLock},
 };
 
 use futures_util::FutureExt as _;
@@ -27,8 +27,8 @@ use crate::api_types::BadOwner;
 #[derive(Debug)]
 pub struct Embedded {
     path: PathBuf,
-    /// The file, once it is open. Guards only the opening; no holder waits for anything else.
-    file: Arc<Mutex<Option<Arc<Database>>>>,
+    /// The file, once it is open. Work on it holds the lock for reading, those who open or close it for writing.
+    file: Arc<RwLock<Option<Database>>>,
 }
 
 /// An error of the file, or of the operation.
@@ -91,7 +91,7 @@ impl Embedded {
         change: impl FnOnce(&Tables<WriteTransaction>) -> Result<T, Fault> + Send + 'static,
     ) -> Reply<'static, T> {
         self.run(false, |file| match file {
-            Some(file) => write(&file, Durability::Immediate, change),
+            Some(file) => write(file, Durability::Immediate, change),
             None => Ok(T::default()),
         })
     }
@@ -102,7 +102,7 @@ impl Embedded {
         change: impl FnOnce(&Tables<WriteTransaction>) -> Result<T, Fault> + Send + 'static,
     ) -> Reply<'static, T> {
         self.run(true, move |file| match file {
-            Some(file) => write(&file, durability, change),
+            Some(file) => write(file, durability, change),
             None => Err(StoreError::Abandoned.into()),
         })
     }
@@ -110,15 +110,20 @@ impl Embedded {
     fn run<T: Send + 'static>(
         &self,
         make: bool,
-        work: impl FnOnce(Option<Arc<Database>>) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(Option<&Database>) -> Result<T, Fault> + Send + 'static,
     ) -> Reply<'static, T> {
         let (path, file) = (self.path.clone(), self.file.clone());
         let place = self.place();
         let work = tokio::task::spawn_blocking(move || {
-            let file = open::file(&path, &file, make)?;
-            work(file).map_err(|fault| match fault {
+            let opened = open::file(&path, &file, make)?;
+            let done = work(opened.as_ref());
+            drop(opened);
+            done.map_err(|fault| match fault {
                 Fault::Store(error) => error,
-                Fault::File(error) => open::unavailable(&path, &error),
+                Fault::File(error) => {
+                    open::close_after(&error, &file);
+                    open::unavailable(&path, &error)
+                }
             })
         });
         // redb may panic on a file that another program has written to. That fails this call, not the process.

@@ -88,6 +88,12 @@ pub enum StoreError {
         /// The newest format known here.
         known: u64,
     },
+    /// The disk of the store is full.
+    #[error("the disk with the store {place} is full; make room there, or delete snapshots")]
+    DiskFull {
+        /// The file.
+        place: String,
+    },
     /// The writer was abandoned, by its user or by a sweep, before it was done.
     #[error("the snapshot was abandoned before it was complete")]
     Abandoned,

@@ -237,6 +237,8 @@ pub struct UnreadableSession {
     pub owner: Option<Owner>,
     /// The snapshot to restore it from, if that part can be read.
     pub snapshot: Option<SnapshotId>,
+    /// When the session ends, if that part can be read.
+    pub expires: Option<Timestamp>,
     /// The problem with its record.
     pub why: String,
 }
@@ -280,8 +282,14 @@ impl SessionRecord {
             None => (Owner::deserialize(&parts["owner"]).ok(), key),
         };
         let snapshot = SnapshotId::deserialize(&parts["snapshot"]).ok();
-        Err(UnreadableSession { id: id.to_owned(), owner, snapshot, why })
+        let expires = expiry_of(&parts["state"]);
+        Err(UnreadableSession { id: id.to_owned(), owner, snapshot, expires, why })
     }
+}
+
+/// When a session ends, by the `state` of its record: the deadline is there whatever else is not as this version knows it.
+pub fn expiry_of(state: &Value) -> Option<Timestamp> {
+    state["expiresAt"].as_u64().map(Timestamp)
 }
 
 /// The problem with a record, in few words: an error can repeat the whole record.

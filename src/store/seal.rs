@@ -86,9 +86,7 @@ pub(super) fn seal(key: Option<&StoreKey>, place: Place<'_>, content: &[u8]) -> 
     let Some(key) = key else {
         return Ok([&checksum(&belongs, &packed)[..], &packed].concat());
     };
-    let nonce = XNonce::generate();
-    let sealed = cipher(key).encrypt(&nonce, Payload { msg: &packed, aad: &belongs });
-    Ok([&nonce[..], &sealed.map_err(|_| failed("sealed"))?].concat())
+    encrypt(&key.secret, &belongs, &packed).ok_or_else(|| failed("sealed"))
 }
 
 /// The content given to [`seal`], if the chunk is complete and in its place.
@@ -102,11 +100,7 @@ pub(super) fn open(key: Option<&StoreKey>, place: Place<'_>, chunk: &[u8]) -> Re
             _ => return Err(damaged("does not match its checksum")),
         },
         Some(key) => {
-            let (nonce, sealed) = chunk.split_at_checked(NONCE).ok_or_else(|| damaged("is cut off"))?;
-            let nonce = XNonce::try_from(nonce).map_err(|_| damaged("is cut off"))?;
-            opened = cipher(key)
-                .decrypt(&nonce, Payload { msg: sealed, aad: &belongs })
-                .map_err(|_| damaged("was changed, moved or cut off"))?;
+            opened = decrypt(&key.secret, &belongs, chunk).ok_or_else(|| damaged("was changed, moved or cut off"))?;
             &opened[..]
         }
     };
@@ -114,8 +108,18 @@ pub(super) fn open(key: Option<&StoreKey>, place: Place<'_>, chunk: &[u8]) -> Re
     zstd::bulk::decompress(packed, CHUNK).map_err(|_| damaged("does not unpack"))
 }
 
-fn cipher(key: &StoreKey) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&key.secret.into())
+/// Encrypts a text with a key and a nonce of its own, which comes before the cipher text. The text can be read only together
+/// with `bound_to`. `None` if the text is too long for the cipher.
+pub fn encrypt(key: &[u8; 32], bound_to: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+    let nonce = XNonce::generate();
+    let sealed = XChaCha20Poly1305::new(key.into()).encrypt(&nonce, Payload { msg: text, aad: bound_to }).ok()?;
+    Some([&nonce[..], &sealed].concat())
+}
+
+/// The text that was given to [`encrypt`] with the same key and `bound_to`; `None` if it is another, was changed or cut off.
+pub fn decrypt(key: &[u8; 32], bound_to: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, msg) = sealed.split_at_checked(NONCE)?;
+    XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::try_from(nonce).ok()?, Payload { msg, aad: bound_to }).ok()
 }
 
 fn checksum(belongs: &[u8], packed: &[u8]) -> [u8; CHECKSUM] {

@@ -1,19 +1,10 @@
 //! A short secret in the record of a session, encrypted with the key of the store. Without a key none is stored.
 
-use chacha20poly1305::{
-    KeyInit as _, XChaCha20Poly1305, XNonce,
-    aead::{Aead as _, Generate as _, Payload},
-};
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
 use super::{KeyName, Store, seal};
-use crate::{
-    api_types::{Owner, Secret},
-    config::StoreKey,
-};
-
-const NONCE: usize = 24;
+use crate::api_types::{Owner, Secret};
 
 /// An encrypted text, with the name of its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,10 +29,8 @@ impl Store {
     /// Encrypts a text for a session of an owner; `None` if the store has no key.
     pub fn seal_text(&self, owner: &Owner, session: &str, text: &Secret) -> Option<SealedText> {
         let key = self.0.keys.sealing()?;
-        let nonce = XNonce::generate();
-        let payload = Payload { msg: text.reveal().as_bytes(), aad: &place(owner, session) };
-        let sealed = cipher(key).encrypt(&nonce, payload).ok()?;
-        Some(SealedText { key: seal::name(key), text: BASE64.encode(&[&nonce[..], &sealed].concat()) })
+        let sealed = seal::encrypt(&key.secret, &place(owner, session), text.reveal().as_bytes())?;
+        Some(SealedText { key: seal::name(key), text: BASE64.encode(&sealed) })
     }
 
     /// The text that was encrypted for this session of this owner.
@@ -50,17 +39,11 @@ impl Store {
         let key = known.ok_or_else(|| BadSealedText::UnknownKey(sealed.key.id.clone()))?;
         let open = || {
             let bytes = BASE64.decode(sealed.text.as_bytes()).ok()?;
-            let (nonce, msg) = bytes.split_at_checked(NONCE)?;
-            let payload = Payload { msg, aad: &place(owner, session) };
-            let opened = cipher(key).decrypt(&XNonce::try_from(nonce).ok()?, payload).ok()?;
+            let opened = seal::decrypt(&key.secret, &place(owner, session), &bytes)?;
             String::from_utf8(opened).ok().map(Secret::new)
         };
         open().ok_or(BadSealedText::Damaged)
     }
-}
-
-fn cipher(key: &StoreKey) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&key.secret.into())
 }
 
 fn place(owner: &Owner, session: &str) -> Vec<u8> {

@@ -13,7 +13,7 @@ use std::{
 
 use self::redis::RedisDocument;
 use super::{FileError, Parsed, edit::EditError, file::parse};
-use crate::config::TenantsPlace;
+use crate::{api_types::Owner, config::TenantsPlace};
 
 /// How long a change waits for those of others.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -111,43 +111,62 @@ pub(super) struct Stamp(String);
 
 /// The place of the document; cheap to clone. Every method waits, for the disk or for the network.
 #[derive(Clone, Debug)]
-pub enum Document {
-    /// A file.
+pub struct Document {
+    place: Place,
+    /// Most tokens of one tenant.
+    tokens_most: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
     File(PathBuf),
-    /// A Redis.
     Redis(Arc<RedisDocument>),
 }
 
 impl Document {
-    /// The document at this place, which need not be reachable yet.
-    pub fn new(place: &TenantsPlace) -> Self {
-        match place {
-            TenantsPlace::File(path) => Self::File(path.clone()),
-            TenantsPlace::Redis(url) => Self::Redis(RedisDocument::new(url.clone()).into()),
-        }
+    /// The document at this place, which need not be reachable yet. No tenant may have more than `tokens_most` tokens.
+    pub fn new(place: &TenantsPlace, tokens_most: usize) -> Self {
+        let place = match place {
+            TenantsPlace::File(path) => Place::File(path.clone()),
+            TenantsPlace::Redis(url) => Place::Redis(RedisDocument::new(url.clone()).into()),
+        };
+        Self { place, tokens_most }
     }
 
     /// Whether it is on another machine, which may be out of reach for a time.
     pub fn is_remote(&self) -> bool {
-        matches!(self, Self::Redis(_))
+        matches!(self.place, Place::Redis(_))
     }
 
     /// The mark of its state now.
     pub(super) fn stamp(&self) -> Result<Stamp, RedisAway> {
-        match self {
-            Self::File(path) => Ok(disk::stamp(path)),
-            Self::Redis(redis) => redis.stamp(),
+        match &self.place {
+            Place::File(path) => Ok(disk::stamp(path)),
+            Place::Redis(redis) => redis.stamp(),
         }
     }
 
     /// Its tenants, and the mark of the state that was read.
     pub(super) fn load(&self) -> Result<(Stamp, Parsed), TenantsError> {
-        let (stamp, text) = match self {
-            Self::File(path) => disk::read(path)?,
-            Self::Redis(redis) => redis.read()?,
+        let (stamp, text) = match &self.place {
+            Place::File(path) => disk::read(path)?,
+            Place::Redis(redis) => redis.read()?,
         };
-        let parsed = parse(&text).map_err(|error| TenantsError::Wrong { place: self.to_string(), error })?;
+        let parsed = parse(&text).and_then(|parsed| self.with_few_tokens(parsed));
+        let parsed = parsed.map_err(|error| TenantsError::Wrong { place: self.to_string(), error })?;
         Ok((stamp, parsed))
+    }
+
+    fn with_few_tokens(&self, parsed: Parsed) -> Result<Parsed, FileError> {
+        let most = self.tokens_most;
+        match parsed.iter().find(|(_, tenant)| tenant.tokens.len() > most) {
+            None => Ok(parsed),
+            Some((owner, tenant)) => Err(FileError {
+                line: None,
+                key: format!("tenants.{owner}"),
+                problem: format!("has {} tokens, and tenant_tokens allows {most}", tenant.tokens.len()),
+            }),
+        }
     }
 
     /// Its tenants.
@@ -163,9 +182,27 @@ impl Document {
         may_create: bool,
         edit: impl Fn(&str) -> Result<(String, T), EditError>,
     ) -> Result<T, ChangeError> {
-        match self {
-            Self::File(path) => disk::change(path, may_create, edit),
-            Self::Redis(redis) => redis.change(may_create, edit),
+        let edit = |text: &str| {
+            let (new, done) = edit(text)?;
+            self.allows(text, &new)?;
+            Ok((new, done))
+        };
+        match &self.place {
+            Place::File(path) => disk::change(path, may_create, edit),
+            Place::Redis(redis) => redis.change(may_create, edit),
+        }
+    }
+}
+
+impl Document {
+    /// Whether no tenant gets more tokens than it may have. One that has too many already may lose some.
+    fn allows(&self, old: &str, new: &str) -> Result<(), EditError> {
+        let (old, new) = (parse(old)?, parse(new)?);
+        let before = |owner: &Owner| old.get(owner).map_or(0, |tenant| tenant.tokens.len());
+        let most = self.tokens_most;
+        match new.iter().find(|(owner, tenant)| tenant.tokens.len() > most.max(before(owner))) {
+            Some((owner, _)) => Err(EditError::Many { owner: owner.clone(), most }),
+            None => Ok(()),
         }
     }
 }
@@ -173,13 +210,42 @@ impl Document {
 impl fmt::Display for Document {
     /// The path, or the address of the Redis without a password, and its key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => shown(path).fmt(f),
-            Self::Redis(redis) => redis.fmt(f),
+        match &self.place {
+            Place::File(path) => shown(path).fmt(f),
+            Place::Redis(redis) => redis.fmt(f),
         }
     }
 }
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenant::edit::remove_token;
+
+    #[test]
+    fn tenants_have_at_most_as_many_tokens_as_the_setting_allows() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("tenants.toml");
+        let text = |tokens: usize| {
+            let token = |number| format!("[[tenants.acme.tokens]]\nname = \"t{number}\"\nsha256 = \"{number:064}\"\n");
+            "[tenants.acme]\n".to_owned() + &(1..=tokens).map(token).collect::<String>()
+        };
+        std::fs::write(&path, text(2)).expect("written");
+        let document = Document::new(&TenantsPlace::File(path.clone()), 2);
+        assert_eq!(document.tenants().expect("two are allowed").len(), 1);
+        let change = |to: usize| document.change(false, |_| Ok((text(to), ())));
+        let error = change(3).expect_err("three are not");
+        assert!(error.to_string().contains("tenant_tokens") && document.tenants().is_ok(), "{error}");
+        // The setting was lowered: the server says so, and tokens can be revoked.
+        std::fs::write(&path, text(4)).expect("written");
+        let error = document.tenants().expect_err("too many").to_string();
+        assert!(error.contains("tenants.acme") && error.contains("tenant_tokens allows 2"), "{error}");
+        let owner = "acme".parse().expect("a name");
+        document.change(false, |text| Ok((remove_token(text, &owner, "t4")?, ()))).expect("revoked");
+        assert!(change(4).is_err());
+    }
 }

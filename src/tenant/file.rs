@@ -25,9 +25,6 @@ use crate::{
     port::egress::{HostPattern, Ports, UpstreamProxy},
 };
 
-/// Most tokens of one tenant.
-pub(super) const TOKENS_MOST: usize = 100;
-
 /// What is wrong with a file of tenants, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct FileError {
@@ -182,9 +179,6 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
         let key = format!("tenants.{name}");
         let bad = |at: usize, key: String, problem: String| FileError { line: line_of(at), key, problem };
         let owner: Owner = name.parse().map_err(|_| bad(at, key.clone(), format!("a tenant's name is {NAME_RULE}")))?;
-        if tenant.tokens.len() > TOKENS_MOST {
-            return Err(bad(at, key, format!("has {} tokens, and {TOKENS_MOST} are the most", tenant.tokens.len())));
-        }
         let mut tokens = Vec::with_capacity(tenant.tokens.len());
         for token in tenant.tokens {
             let at = token.span().start;

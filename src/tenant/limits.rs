@@ -56,6 +56,9 @@ pub struct Limits {
     /// Most bytes that the pages of one session may send and load together.
     #[serde(deserialize_with = "bytes")]
     pub egress_bytes_per_session: Option<u64>,
+    /// Most bytes that the pages of all its sessions may send and load together on a day (UTC).
+    #[serde(deserialize_with = "bytes")]
+    pub egress_bytes_per_day: Option<u64>,
     /// Longest time that a session may last.
     #[serde(deserialize_with = "time")]
     pub max_session_time: Option<Duration>,

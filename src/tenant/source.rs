@@ -196,6 +196,7 @@ async fn load(document: Document) -> Result<(Stamp, Parsed), TenantsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TenantsPlace;
 
     /// What reads the file and what changes it have turns: an older state that was read before does not replace a newer one.
     #[tokio::test]
@@ -203,7 +204,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("tenants.toml");
         std::fs::write(&path, "[tenants.old]\n").expect("written");
-        let document = Document::File(path.clone());
+        let document = Document::new(&TenantsPlace::File(path.clone()), 100);
         let tenants = Tenants::of_document(document, Secret::new([7; 32]), Duration::ZERO).await.expect("tenants");
         let audit = Audit::default();
         let turn = tenants.turn().await.expect("a file");

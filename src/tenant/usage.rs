@@ -11,7 +11,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 use serde::{Deserialize, Serialize};
 
-use super::replace::replace;
+use super::{
+    egress_day::{EgressDay, day},
+    replace::replace,
+};
 use crate::api_types::{Millis, Owner, TenantUsage, UsageBy, millis};
 
 /// How often the file is written.
@@ -70,6 +73,8 @@ pub struct UsageLedger {
 struct State {
     days: BTreeMap<(Date, Owner), Used>,
     running: HashMap<Owner, u64>,
+    /// What the pages of each tenant have transferred today, those of running sessions included.
+    egress: HashMap<Owner, Arc<EgressDay>>,
     /// The number of changes so far, and of those that the file has.
     changes: u64,
     saved: u64,
@@ -126,6 +131,15 @@ impl UsageLedger {
         used.bytes_out += bytes_out;
         used.egress_up += egress_up;
         used.egress_down += egress_down;
+    }
+
+    /// What the pages of a tenant have transferred on this day, those of running sessions included: since this process
+    /// started, and what the file had.
+    pub fn egress_of(&self, owner: &Owner, now: Timestamp) -> Arc<EgressDay> {
+        let mut state = self.state();
+        let of_day = state.days.get(&(day(now), owner.clone())).copied().unwrap_or_default();
+        let before = of_day.egress_up.saturating_add(of_day.egress_down);
+        state.egress.entry(owner.clone()).or_insert_with(|| Arc::new(EgressDay::new(before, now))).clone()
     }
 
     /// A session was refused.
@@ -217,11 +231,6 @@ impl State {
     }
 }
 
-/// The day of a moment, in UTC.
-fn day(at: Timestamp) -> Date {
-    Offset::UTC.to_datetime(at).date()
-}
-
 /// The days of a time that ends now, with the milliseconds of each.
 fn parts(lasted: Duration, now: Timestamp) -> Vec<(Date, u64)> {
     let mut left = millis(lasted);
@@ -284,6 +293,22 @@ mod tests {
         again.refused(&other, noon);
         again.save_now(at("2026-12-07T12:00:00Z")).expect("saved");
         assert_eq!(again.rows(all, Some(&acme), UsageBy::Day).len(), 1, "the older day is dropped");
+    }
+
+    #[test]
+    fn the_bytes_of_a_day_go_on_after_a_restart() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("usage.json");
+        let keep = Duration::from_secs(10 * 86_400);
+        let (acme, noon) = ("acme".parse::<Owner>().expect("a name"), at("2026-11-27T12:00:00Z"));
+        let ledger = UsageLedger::open(Some(path.clone()), keep).expect("opened");
+        assert_eq!(ledger.egress_of(&acme, noon).add(70, noon), 70);
+        ledger.ended(&acme, Duration::from_secs(1), (0, 0), (30, 40), noon);
+        assert_eq!(ledger.egress_of(&acme, noon).add(0, noon), 70, "they count once");
+        ledger.save_now(noon).expect("saved");
+        let again = UsageLedger::open(Some(path), keep).expect("opened");
+        assert_eq!(again.egress_of(&acme, noon).add(1, noon), 71);
+        assert_eq!(again.egress_of(&Owner::local(), noon).add(1, noon), 1);
     }
 
     #[test]

@@ -21,8 +21,6 @@ use crate::{
     },
 };
 
-/// The most commands that wait for one page, and the most bytes of them. More are answered with an error.
-const MOST_HELD: (usize, usize) = (256, 1 << 20);
 /// The domains that the browser's process implements: they run no script in a page.
 const OF_THE_BROWSER: [&str; 10] =
     ["Browser", "Emulation", "Fetch", "IO", "Input", "Network", "Security", "Storage", "Target", "ghost"];
@@ -74,7 +72,8 @@ impl VirtualBrowser {
         let Some(cdp) = self.scope.sessions.get(on) else { return false };
         let Some(held) = self.crashed_pages.0.get_mut(&cdp.target) else { return false };
         let bytes = held.bytes + command.text().len();
-        if held.commands.len() >= MOST_HELD.0 || bytes > MOST_HELD.1 {
+        let (most, most_bytes) = self.limits.held;
+        if held.commands.len() >= most || bytes > most_bytes {
             self.refuse(on, command.id(), &CdpError::server("Target crashed"));
             return true;
         }

@@ -83,7 +83,9 @@ impl Outbox {
 
     /// A CDP session has ended: no more frames are sent on it.
     pub(super) fn withdraw(&mut self, on: &CdpSessionId) {
-        drop(self.announced.remove(on).map(|gone| self.on_targets.without(gone.cdp)));
+        if let Some(gone) = self.announced.remove(on) {
+            self.on_targets.without(gone.cdp);
+        }
     }
 
     /// Removes a view with its CDP sessions and its waiting frames. Returns the CDP sessions.

@@ -68,6 +68,8 @@ export async function openGhostmux(program, browser, flags = []) {
   const end = child.over.then(code => { if (!child.ending) console.error(`ghostmux ended by itself (${code})\n${child.tail()}`); });
   return {
     host, port: Number(port), path: '/', query: '', pid: child.process.pid,
+    /** The first match of a pattern in what it logs from now on. */
+    says: (pattern, ms) => child.says(pattern, ms),
     async close() {
       const members = family(child.process.pid);
       child.ending = true;

@@ -158,9 +158,11 @@ async function until(name) {
 const reload = () => run(program, ['reload', '--server', base], { env: { ...process.env, GHOSTMUX_TOKEN: token, SSL_CERT_FILE: cert } });
 
 await act('certificates are read again when the files change', async () => {
+  const warned = ghostmux.says(/WARN.*the certificate expires at .*, in 1 day/, PATIENCE_MS);
   put('other.key', key);
   put('other.pem', cert);
   await until('other');
+  await warned;
 });
 await act('a wrong certificate leaves the old one in force', async () => {
   put('third.key', key);
@@ -168,6 +170,21 @@ await act('a wrong certificate leaves the old one in force', async () => {
   must(failed && failed.stderr.includes(key) && failed.stderr.includes('not the key'), failed ?? 'reloaded');
   must(await shown() === 'other', 'another certificate');
   put('other.key', key);
+});
+await act('the end of the certificate is in the status and the metrics, and ghostmux doctor warns', async () => {
+  const { stdout } = await run('openssl', ['x509', '-enddate', '-noout', '-in', file('other.pem')]);
+  const end = Date.parse(stdout.trim().replace('notAfter=', ''));
+  const status = JSON.parse((await ask(`${base}/v1/status`, { headers: bearer })).text);
+  must(status.tlsCertificateExpiresAt === end, status);
+  const metrics = (await ask(`${base}/metrics`, { headers: bearer })).text;
+  must(metrics.includes(`\nghostmux_tls_certificate_expiry_timestamp_seconds ${end / 1000}\n`), metrics);
+  const env = { ...process.env, GHOSTMUX_TOKEN: token, SSL_CERT_FILE: cert };
+  const shown = (await run(program, ['status', '--server', base], { env })).stdout;
+  must(shown.includes('tls       the certificate expires at') && shown.includes('in 1 day'), shown);
+  const doctor = await run(program, ['doctor', '--json', '--tls-cert', cert, '--tls-key', key, ...(browser ? ['--browser-path', browser] : [])])
+    .catch(failed => failed);
+  const check = JSON.parse(doctor.stdout).checks.find(check => check.check === 'tls_cert');
+  must(check.level === 'warn' && check.found.includes('in 1 day') && check.remedy, check);
 });
 await act('certificates are read again by ghostmux reload and by SIGHUP', async () => {
   must((await reload()).stdout.startsWith('loaded '), 'reload');

@@ -4,6 +4,7 @@
 //! A row has a letter and a number; failure messages begin with it. On a bare Chrome that two
 //! connections share, the same frames end, change or read other sessions.
 
+mod allowance;
 mod borders;
 mod browser;
 mod cdp_sessions;

@@ -23,6 +23,7 @@ mod downloads;
 mod extensions;
 mod files;
 mod frames;
+mod full_disk;
 mod headful;
 mod launch_options;
 mod layers;

@@ -70,8 +70,13 @@ async fn of_clients_that_come_at_once_the_first_creates_the_session_and_the_othe
     let clients = futures_util::future::join_all((0..6).map(|_| proxy.connect_to("/s/both"))).await;
     let id = id_of(&clients[0]).await;
     eventually("all of them are there", async || session(&observer, &id).await["clients"] == 6).await;
-    let lists = futures_util::future::join_all((0..4).map(|_| listed(&proxy, "/s/calls/json/list"))).await;
-    assert!(lists.iter().all(|list| list == &["about:blank"]), "{lists:?}");
+    let new = async || ok(&proxy, "PUT", "/s/calls/json/new?about:blank", Value::Null).await;
+    futures_util::future::join_all((0..4).map(|_| new())).await;
+    assert_eq!(
+        listed(&proxy, "/s/calls/json/list").await,
+        ["about:blank"; 5],
+        "they are in one session, with its first page"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,12 +180,18 @@ async fn a_session_restored_without_a_client_waits_for_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_below_a_name_act_in_its_session() {
     let (proxy, site) = (Proxy::start(Browser::any().await, &[]).await, Site::start().await);
-    // It is there for whoever asks for its URL, and that creates nothing.
+    // It is there for whoever asks for its URL, and that creates nothing; nor does any other GET, which pages can send.
     for (path, query) in
         [("/s/web/json/version", ""), ("/s/web/json/version/?token=t", "?token=t"), ("/json/version?session=web", "")]
     {
         let version: Value = serde_json::from_str(&proxy.http("GET", path, &[], "").await.body).expect("JSON");
         assert_eq!(text(&version, "webSocketDebuggerUrl"), format!("ws://{}/s/web{query}", proxy.address()));
+    }
+    for path in ["/s/web/json", "/s/web/json/list", "/json/list?session=web"] {
+        assert!(listed(&proxy, path).await.is_empty(), "{path}");
+    }
+    for path in ["/s/web/json/close/AA", "/s/web/json/activate/AA", "/json/close/AA?session=web"] {
+        assert_eq!(proxy.http("GET", path, &[], "").await.status, 404, "{path}");
     }
     assert_eq!(ok(&proxy, "GET", "/v1/sessions?name=web", Value::Null).await["sessions"], json!([]));
     let url = site.url("/page?new");

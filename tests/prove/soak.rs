@@ -49,9 +49,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 const SHORT: u64 = 60;
 /// Time limit until nothing is left of the clients: pauses between disposals, unused warm leases.
 const SETTLES: Duration = Duration::from_secs(45);
-/// What the proxy may keep at the end above what it had after warm-up, in MiB of private memory.
+/// What the proxy may keep at the end above what it had after warm-up, in MiB of anonymous memory.
 const PROXY_GROWTH: f64 = 24.0;
-/// The same for all Chromes, in MiB of proportional memory.
+/// The same for all Chromes, in MiB of proportional memory that is no file's.
 const CHROME_GROWTH: f64 = 80.0;
 /// The most faults that are told.
 const FAULTS: usize = 40;
@@ -243,6 +243,11 @@ fn differences(start: &Sample, end: &Sample) -> Vec<String> {
     }
     for (name, growth) in [("proxy_mib", PROXY_GROWTH), ("chrome_mib", CHROME_GROWTH)] {
         check(name, start.get(name) + growth, &format!(" ({growth} MiB above the value after warm-up)"));
+    }
+    for name in ["proxy_mib", "chrome_mib"] {
+        if end.get(name) == 0.0 {
+            found.push(format!("{name}: the system does not tell it"));
+        }
     }
     if end.get("browsers") != BROWSERS as f64 {
         found.push(format!("browsers: {} at the end, {BROWSERS} are wanted", end.get("browsers")));

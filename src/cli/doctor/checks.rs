@@ -6,6 +6,8 @@ use super::{
     Check, Level,
     machine::{Fonts, Machine},
 };
+#[cfg(feature = "tls")]
+use crate::config::{Expiry, ExpiryStage};
 use crate::{
     browser::find::{FindError, Found, Kind},
     config::{RemoteUrl, StorePlace, StoreSettings},
@@ -195,6 +197,19 @@ pub(super) fn store(settings: &StoreSettings) -> Check {
     }
 }
 
+#[cfg(feature = "tls")]
+pub(super) fn certificate(file: &Path, expiry: Result<Expiry, String>) -> Check {
+    let file = file.display();
+    let check = |level, said| Check::new(level, "tls_cert", format!("{file} {said}"));
+    match expiry {
+        Err(why) => check(Level::Fail, format!("cannot be used: {why}"))
+            .remedy("give a PEM file with the certificate of this server and those of its issuers"),
+        Ok(expiry) if expiry.stage() == ExpiryStage::Far => check(Level::Ok, expiry.to_string()),
+        Ok(expiry) => check(Level::Warn, expiry.to_string())
+            .remedy("put a new certificate and its key into the files; the server reads them by itself"),
+    }
+}
+
 pub(super) fn listen(address: SocketAddr, bound: io::Result<()>) -> Check {
     match bound {
         Ok(()) => Check::new(Level::Ok, "listen", format!("{address} is free")),
@@ -289,6 +304,23 @@ mod tests {
         ] {
             assert!(check.level == Level::Ok && check.remedy.is_none(), "{check:?}");
         }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn certificate_that_expires_within_a_month_is_reported() {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let said = |days: i64| {
+            let at = now + jiff::SignedDuration::from_hours(24 * days);
+            certificate(Path::new("/etc/x.pem"), Ok(Expiry::new(at, now)))
+        };
+        let good = said(31);
+        assert!(good.level == Level::Ok && good.remedy.is_none() && good.found.contains("/etc/x.pem"), "{good:?}");
+        for (days, words) in [(30, "in 30 days"), (3, "in 3 days"), (-2, "2 days ago")] {
+            let check = said(days);
+            assert!(check.level == Level::Warn && check.found.contains(words) && check.remedy.is_some(), "{check:?}");
+        }
+        assert_eq!(certificate(Path::new("/etc/x.pem"), Err("no file".to_owned())).level, Level::Fail);
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl fmt::Display for EgressRefusal {
             Self::Unreachable(text) => write!(f, "no address of this host accepted the connection: {text}"),
             Self::TimedOut => f.write_str("the host did not accept the connection in time"),
             Self::Allowance => {
-                f.write_str("the session has transferred as many bytes as it may (egress_bytes_per_session)")
+                f.write_str("the session, or its tenant on this day, has transferred as many bytes as it may ")?;
+                f.write_str("(egress_bytes_per_session, egress_bytes_per_day)")
             }
             Self::TooMany => f.write_str("the context has as many connections as it may"),
             Self::UpstreamUnreachable(text) => write!(f, "the upstream proxy cannot be reached: {text}"),

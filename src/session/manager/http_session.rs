@@ -22,12 +22,17 @@ use crate::{
 // its own: what one waits for, a place or a browser, others do not wait for.
 pub(super) type HttpSessionOf = tokio::sync::Mutex<Option<SessionId>>;
 
+/// The command for which a session of a name is created.
+const CREATES: &str = "Target.createTarget";
 /// How long the session of HTTP calls stays when it is not used.
 const UNUSED: Duration = Duration::from_secs(60);
 
 impl SessionManager {
     /// Sends a browser-level command in the session of this name, or in that of HTTP calls; the first call opens it. Returns
     /// the id of the session with the result.
+    ///
+    /// A session of a name is created by a command that opens a page in it. Others fail if there is none: anybody's page can
+    /// make Chrome send a GET, and cannot read the answer.
     pub async fn call(
         &self,
         caller: &Caller,
@@ -36,7 +41,10 @@ impl SessionManager {
         params: String,
     ) -> Result<(Arc<str>, Result<String, CdpError>), ServiceError> {
         let handle = match (session, &caller.access.scope) {
-            (Some(name), _) => self.named(caller, name, Options::default(), Initial::default()).await?.handle,
+            (Some(name), _) if method == CREATES => {
+                self.named(caller, name, Options::default(), Initial::default()).await?.handle
+            }
+            (Some(name), _) => self.existing(caller, name).await?,
             (None, Scope::Session(id)) => self.find(caller, id).await?,
             (None, _) => self.http_session(caller).await?.1,
         };

@@ -73,8 +73,24 @@ impl SessionManager {
         &self,
         caller: &Caller,
         name: &str,
+        options: Options,
+        initial: Initial,
+    ) -> Result<Named, ServiceError> {
+        self.named_or_new(caller, name, options, initial, true).await
+    }
+
+    /// The live session of this name, for a request without a connection that creates none. A hibernated one is restored.
+    pub(super) async fn existing(&self, caller: &Caller, name: &str) -> Result<Handle, ServiceError> {
+        Ok(self.named_or_new(caller, name, Options::default(), Initial::default(), false).await?.handle)
+    }
+
+    async fn named_or_new(
+        &self,
+        caller: &Caller,
+        name: &str,
         mut options: Options,
         initial: Initial,
+        creates: bool,
     ) -> Result<Named, ServiceError> {
         let id = &SessionId::named(caller.owner(), name)?;
         access::may_connect(caller, id.as_str())?;
@@ -94,7 +110,7 @@ impl SessionManager {
         let open = || {
             async move {
                 let Opened { mut live, entry, is_new } =
-                    self.wake_or_open(caller, id, Some(name), wish.clone(), options.clone()).await?;
+                    self.wake_or_open(caller, id, creates.then_some(name), wish.clone(), options.clone()).await?;
                 // One that was restored may have no `keep_alive`: its browser failed while it had a client.
                 live.may_park(None)?;
                 entry.wait_for_client(live, caller);

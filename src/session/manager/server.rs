@@ -139,8 +139,15 @@ impl SessionManager {
             memory,
             cpu_time: Millis(cpu_time),
             tenants_age: self.tenants_age().map(Millis),
+            tls_certificate_expires_at: self.certificate_expires_at(),
             unreachable: reports.iter().filter_map(unreachable).collect(),
         })
+    }
+
+    /// When the certificate of the server expires, in milliseconds since 1970; `None` if it has none.
+    fn certificate_expires_at(&self) -> Option<u64> {
+        let seconds = u64::try_from(self.inner.terms().metrics.tls_certificate_expiry.get()).ok();
+        seconds.filter(|seconds| *seconds > 0).map(|seconds| seconds * 1000)
     }
 
     /// Time since the Redis of the tenants answered, if they are in one.

@@ -154,6 +154,7 @@ macro_rules! same_limits {
             max_snapshots: $of.max_snapshots,
             max_file_bytes: $of.max_file_bytes,
             egress_bytes_per_session: $of.egress_bytes_per_session,
+            egress_bytes_per_day: $of.egress_bytes_per_day,
             cpu_weight: $of.cpu_weight,
             browser_memory_max: $of.browser_memory_max,
             $($other)*
@@ -176,6 +177,7 @@ fn read(limits: &TenantLimits) -> Result<Limits, ServiceError> {
         ("maxSnapshots", limits.max_snapshots),
         ("maxFileBytes", limits.max_file_bytes),
         ("egressBytesPerSession", limits.egress_bytes_per_session),
+        ("egressBytesPerDay", limits.egress_bytes_per_day),
         ("browserMemoryMax", limits.browser_memory_max),
     ] {
         if number.is_some_and(|number| number > BYTES_MOST) {

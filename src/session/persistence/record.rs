@@ -13,7 +13,7 @@ use crate::{
     api_types::{Beginning, Launch, Owner, Session},
     port::egress::UpstreamProxy,
     session::caller::{Caller, url_at},
-    store::{SessionEntry, SessionRecord, Store, Timestamp, UnreadableSession},
+    store::{SessionEntry, SessionRecord, Store, Timestamp, UnreadableSession, expiry_of},
 };
 
 /// The `state` of a session's record in the store.
@@ -44,7 +44,7 @@ pub(in crate::session) struct Hibernated {
 }
 
 impl Hibernated {
-    /// A record that this version cannot read stays until its owner deletes it.
+    /// A record that this version cannot read stays until its owner deletes it, or its deadline passes.
     pub(super) fn read(entry: SessionEntry) -> Result<Self, UnreadableSession> {
         let record = entry?;
         match HibernatedSession::deserialize(&record.state) {
@@ -106,8 +106,9 @@ impl Hibernated {
 }
 
 fn unreadable(record: SessionRecord, why: &str) -> UnreadableSession {
-    let SessionRecord { id, owner, snapshot, .. } = record;
-    UnreadableSession { id, owner: Some(owner), snapshot, why: why.chars().take(200).collect() }
+    let SessionRecord { id, owner, snapshot, state } = record;
+    let expires = expiry_of(&state);
+    UnreadableSession { id, owner: Some(owner), snapshot, expires, why: why.chars().take(200).collect() }
 }
 
 /// What a record says, if this version can read it and it names a snapshot.

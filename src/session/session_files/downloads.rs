@@ -1,6 +1,8 @@
 //! The downloads of a session: a list made of Chrome's events, and their files.
 
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{fs::File, path::Path, sync::Arc, time::Duration};
+
+use nix::sys::statvfs::statvfs;
 
 use super::{BLOCK, Beneath, Entry, FilesError, SessionFiles, State, now, on_disk, on_disk_thread};
 use crate::{
@@ -100,6 +102,9 @@ impl SessionFiles {
             }
         }
         let entry = &mut state.downloads[at];
+        if !is_whole && entry.shown.reason.is_none() {
+            entry.shown.reason = no_room(&self.path, entry.shown.size.unwrap_or(0).max(received));
+        }
         let is_kept = is_whole && entry.shown.reason.is_none() && !entry.is_deleted;
         entry.shown.received = received;
         entry.shown.ended_at = Some(now());
@@ -202,6 +207,14 @@ impl SessionFiles {
             Err(_) => remove(),
         }
     }
+}
+
+/// Why a download of this size ended early, if its disk has no room for it. Chrome does not tell: it cancels.
+fn no_room(directory: &Path, size: u64) -> Option<String> {
+    let stat = statvfs(directory).ok()?;
+    let free = stat.blocks_available() * stat.fragment_size();
+    (free < size.saturating_add(BLOCK))
+        .then(|| format!("the disk of session_dir has no room for it: {free} bytes are free"))
 }
 
 fn position(state: &State, id: &str) -> Option<usize> {

@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{SessionInfo, SessionTask, Terms};
@@ -30,7 +31,7 @@ pub(super) struct Egress {
     rules: Arc<EgressRules>,
     owner: Owner,
     /// What stands for the session in the user of a proxy.
-    word: String,
+    word: Arc<str>,
     /// The proxy that the session was created with.
     proxy: Option<UpstreamProxy>,
     /// The operator's proxy for the tenant, as it is written.
@@ -51,10 +52,11 @@ impl Egress {
         if !lease.has_gates() {
             return None;
         }
-        let (log, untold) = EgressLog::new(terms.metrics.clone(), lease.is_gated());
-        log.set_limit(tenant.limits().egress_bytes_per_session);
+        let today = terms.usage.egress_of(tenant.owner(), Timestamp::now());
+        let (log, untold) = EgressLog::new(terms.metrics.clone(), lease.is_gated(), today);
+        log.set_limits(&tenant.limits());
         let (rules, owner, of_tenant) = (Arc::new(rules_of(tenant, terms)), tenant.owner().clone(), tenant.proxy());
-        let word = proxy::word_for(&info.session_id());
+        let word = proxy::word_for(&info.session_id()).into();
         let egress = Self { log: Arc::new(log), untold, rules, owner, word, proxy, of_tenant };
         session.set_gated();
         let _ = info.egress.set(egress.log.clone());
@@ -69,6 +71,7 @@ impl Egress {
             rules: self.rules.clone(),
             upstream: of_session(&self.proxy),
             of_tenant: of_session(&self.of_tenant),
+            word: self.word.clone(),
             report: self.log.clone(),
         }
     }
@@ -95,7 +98,7 @@ impl SessionTask {
     /// Applies the rules of the tenant, if they are others than before: then open connections are cut.
     pub(super) fn update_egress(&mut self) {
         let Some(egress) = &mut self.egress else { return };
-        egress.log.set_limit(self.tenant.limits().egress_bytes_per_session);
+        egress.log.set_limits(&self.tenant.limits());
         let (rules, of_tenant) = (rules_of(&self.tenant, &self.terms), self.tenant.proxy());
         if *egress.rules != rules || egress.of_tenant != of_tenant {
             (egress.rules, egress.of_tenant) = (Arc::new(rules), of_tenant);
@@ -112,8 +115,8 @@ impl SessionTask {
                 EgressNews::Failed(FailedConnection { host, port, reason, why, .. }) => {
                     self.tell_all(EgressFailed::NAME, &EgressFailed { host, port, reason, why }.params());
                 }
-                EgressNews::Exhausted(limit) => {
-                    self.tell_all(EgressExhausted::NAME, &EgressExhausted { limit }.params());
+                EgressNews::Exhausted { name, limit } => {
+                    self.tell_all(EgressExhausted::NAME, &EgressExhausted { limit, name: name.to_owned() }.params());
                 }
             }
         }

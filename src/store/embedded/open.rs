@@ -2,10 +2,10 @@
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    io,
+    io::{self, ErrorKind},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{PoisonError, RwLock, RwLockReadGuard},
 };
 
 use redb::{Builder, Database, ReadableDatabase as _, backends::FileBackend};
@@ -19,26 +19,36 @@ const CACHE: usize = 16 << 20;
 const WORTH_COMPACTING: u64 = 256 << 20;
 
 /// The open file; `None` if it does not exist and must not be created.
-pub(super) fn file(
+pub(super) fn file<'a>(
     path: &Path,
-    opened: &Mutex<Option<Arc<Database>>>,
+    opened: &'a RwLock<Option<Database>>,
     make: bool,
-) -> Result<Option<Arc<Database>>, StoreError> {
-    let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(file) = &*opened {
-        return Ok(Some(file.clone()));
-    }
-    if !make && !path.exists() {
-        return Ok(None);
-    }
-    let file = open(path).map_err(|fault| match fault {
-        Fault::Store(StoreError::Newer { found, known, .. }) => {
-            StoreError::Newer { what: format!("the store {}", path.display()), found, known }
+) -> Result<RwLockReadGuard<'a, Option<Database>>, StoreError> {
+    loop {
+        let file = opened.read().unwrap_or_else(PoisonError::into_inner);
+        if file.is_some() || (!make && !path.exists()) {
+            return Ok(file);
         }
-        Fault::Store(error) => error,
-        Fault::File(error) => unavailable(path, &error),
-    })?;
-    Ok(Some(opened.insert(Arc::new(file)).clone()))
+        drop(file);
+        let mut file = opened.write().unwrap_or_else(PoisonError::into_inner);
+        if file.is_none() {
+            *file = Some(open(path).map_err(|fault| match fault {
+                Fault::Store(StoreError::Newer { found, known, .. }) => {
+                    StoreError::Newer { what: format!("the store {}", path.display()), found, known }
+                }
+                Fault::Store(error) => error,
+                Fault::File(error) => unavailable(path, &error),
+            })?);
+        }
+    }
+}
+
+/// Closes the file after an error of the disk, such as a full one: redb refuses all work after one until the file is opened
+/// again, which the next call does. Waits for the work of others, which fails too.
+pub(super) fn close_after(error: &redb::Error, opened: &RwLock<Option<Database>>) {
+    if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo) {
+        drop(opened.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
 }
 
 pub(super) fn unavailable(path: &Path, error: &redb::Error) -> StoreError {
@@ -49,6 +59,9 @@ pub(super) fn unavailable(path: &Path, error: &redb::Error) -> StoreError {
             path: place,
             hint: "; a running ghostmux answers under /v1/snapshots, and Redis (--store redis://…) can be shared",
         },
+        redb::Error::Io(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            StoreError::DiskFull { place }
+        }
         error => StoreError::Unavailable { place, why: error.to_string() },
     }
 }

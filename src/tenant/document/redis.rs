@@ -28,7 +28,7 @@ const NONE: &str = "none";
 const LARGE: &str = "large";
 
 /// The text in a Redis.
-pub struct RedisDocument {
+pub(super) struct RedisDocument {
     url: RedisUrl,
     stamp: Script,
     read: Script,

@@ -106,7 +106,7 @@ impl Fixture {
 
     fn bind_for_tenant(&self, rules: EgressRules, upstream: Option<UpstreamProxy>, of_tenant: Option<UpstreamProxy>) {
         let (owner, rules, report) = (Owner::local(), Arc::new(rules), self.report.clone());
-        self.gate.bind(EgressBinding { owner, rules, upstream, of_tenant, report });
+        self.gate.bind(EgressBinding { owner, rules, upstream, of_tenant, word: "".into(), report });
     }
 
     async fn connect(&self, host: &str, port: u16) -> Option<TcpStream> {
@@ -236,7 +236,8 @@ async fn connections_of_other_processes_are_dropped_and_counted() {
     let server = echo().await;
     let report = Arc::new(Report::default());
     let rules = Arc::new(everything());
-    gate.bind(EgressBinding { owner: Owner::local(), rules, upstream: None, of_tenant: None, report: report.clone() });
+    let (owner, word) = (Owner::local(), "".into());
+    gate.bind(EgressBinding { owner, rules, upstream: None, of_tenant: None, word, report: report.clone() });
 
     assert!(connect(gate.proxy_server(), "127.0.0.1", server.port()).await.is_none(), "the browser was not started");
     // A process group of another program.

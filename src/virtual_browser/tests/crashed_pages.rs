@@ -82,6 +82,8 @@ fn number_and_size_of_waiting_commands_are_limited() {
     assert_eq!(pair.says(&say(1)), [""; 0]);
     assert_eq!(pair.says(&say(2)), [target_crashed(2)]);
     assert_eq!(pair.says(&evaluate(3)), [""; 0]);
+    pair.session.limit(CdpSessionLimits { held: (2, 1 << 30), ..CdpSessionLimits::default() });
+    assert_eq!(pair.says(&evaluate(4)), [target_crashed(4)], "a limit is a setting");
 }
 
 #[test]

@@ -122,6 +122,15 @@ impl Upstream {
         users
     }
 
+    /// The users of the requests with the right password for a host, each once in a row.
+    pub(crate) fn users_of(&self, host: &str) -> Vec<String> {
+        let asked = self.asked.lock().expect("no panic");
+        let of_host = asked.iter().filter(|one| one.is_right && one.host == host);
+        let mut users: Vec<String> = of_host.map(|one| one.user.clone()).collect();
+        users.dedup();
+        users
+    }
+
     /// The users of requests with wrong credentials. A request without any is a question.
     pub(crate) fn asked_by_others(&self) -> Vec<String> {
         let asked = self.asked.lock().expect("no panic");

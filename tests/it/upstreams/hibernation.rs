@@ -56,6 +56,16 @@ async fn sessions_keep_their_proxy_while_they_hibernate_and_in_clones() {
     let (code, why) = client.call("ghost.cloneSession", json!({ "proxy": "socks4://h:1" })).await.expect_err("SOCKS4");
     assert!(code == -32602 && why.contains("SOCKS4"), "{code} {why}");
 
+    // A context with a proxy of its own has a user for each session too.
+    let params = json!({ "proxyServer": one.url_as("alice-context-{session}", "pass-one") });
+    let context = text(&client.ok(None, "Target.createBrowserContext", params).await, "browserContextId");
+    let in_context = site.url_at("context.test", "/?page");
+    client.page_in(Some(&context), &in_context).await;
+    let of_context = one.users_of("context.test");
+    assert_eq!(of_context, [users[0].replace("alice-", "alice-context-")]);
+    let asked = || site.requests().iter().filter(|request| request.head.contains("context.test")).count();
+    let before = asked();
+
     drop(client);
     is_hibernated(&server, "kept").await;
     assert!(
@@ -70,7 +80,13 @@ async fn sessions_keep_their_proxy_while_they_hibernate_and_in_clones() {
         (title(&client, &page).await, one.hosts().pop().as_deref()),
         ("title-page".to_owned(), Some("after.test"))
     );
-    assert_eq!(one.users().pop().as_ref(), Some(&users[0]), "the exit of the session stays");
+    assert_eq!(one.users_of("after.test"), users, "the exit of the session stays");
+    // The page of the context is loaded again, through the proxy of the context and as its user.
+    eventually("the page of the context", async || asked() > before).await;
+    assert_eq!(one.users_of("context.test"), of_context);
+    let targets = client.ok(None, "Target.getTargets", json!({})).await;
+    let restored = |target: &Value| target["url"] == in_context && target["browserContextId"] != context;
+    assert!(targets["targetInfos"].as_array().is_some_and(|all| all.iter().any(restored)), "{targets}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,9 +98,12 @@ async fn sessions_are_not_restored_without_their_proxy() {
     let path = format!("/s/kept?keep_alive=1m&proxy={}", one.escaped());
     let client = server.connect_to(&path).await;
     client.page_at(&site.url_at("before.test", "/?page")).await;
+    let context = client.ok(None, "Target.createBrowserContext", json!({ "proxyServer": one.url() })).await;
+    client.page_in(Some(&text(&context, "browserContextId")), &site.url_at("context.test", "/?page")).await;
     drop(client);
     is_hibernated(&server, "kept").await;
     assert!(!has(&store, "pass-one"), "the store has no key");
+    let loads_before = site.requests().iter().filter(|request| request.head.contains("context.test")).count();
     let before = site.requests().len();
     let refused = server.refusal("/s/kept").await;
     assert!(refused.starts_with("409") && refused.contains("proxy-needed"), "{refused}");
@@ -96,4 +115,9 @@ async fn sessions_are_not_restored_without_their_proxy() {
         (title(&client, &page).await, one.hosts().pop().as_deref()),
         ("title-page".to_owned(), Some("after.test"))
     );
+    // The proxy of a context cannot be given again: its pages are not loaded without it.
+    let targets = client.ok(None, "Target.getTargets", json!({})).await.to_string();
+    assert!(!targets.contains("context.test"), "{targets}");
+    let loads = site.requests().iter().filter(|request| request.head.contains("context.test")).count();
+    assert_eq!(loads, loads_before, "E11: a context has left without its proxy");
 }

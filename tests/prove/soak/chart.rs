@@ -15,7 +15,7 @@ const PANELS: [(&str, &[(&str, &str)]); 5] = [
     ("Sessions", &[("sessions", "all"), ("parked", "parked")]),
     ("Browsers that accept sessions", &[("browsers", "")]),
     ("Processes, and file descriptors of the proxy", &[("processes", "processes"), ("fds", "file descriptors")]),
-    ("Private memory of the proxy, MiB", &[("proxy_mib", "")]),
+    ("Memory of the proxy, MiB", &[("proxy_mib", "")]),
     ("Memory of all Chromes (PSS), MiB", &[("chrome_mib", "")]),
 ];
 

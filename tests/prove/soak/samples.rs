@@ -153,9 +153,13 @@ struct Held {
     fds: usize,
     /// Entries of the directory of the sessions' files, and of those directly in it.
     files: usize,
-    /// Private memory of the proxy, in MiB.
+    /// Memory of the proxy that is no file's (heap, stacks, data that it has changed), in MiB.
+    ///
+    /// Not its private memory: the pages of the program are private while no other process runs the same program, and
+    /// shared while one does. *Measured:* 38 MiB of 51 for a debug build. When the other proofs, which run beside the
+    /// soak, end their proxies, this one's private memory grows by them at once.
     proxy: f64,
-    /// Proportional memory of all Chromes, in MiB.
+    /// The same of all Chromes, with memory that several of their processes share, by their number: proportional, in MiB.
     chromes: f64,
 }
 
@@ -171,8 +175,8 @@ impl Held {
             processes: chromes.len(),
             fds: descriptors.len(),
             files: own.len() + inner,
-            proxy: memory(pid, &["Private_Clean:", "Private_Dirty:"]),
-            chromes: chromes.iter().map(|pid| memory(*pid, &["Pss:"])).sum(),
+            proxy: memory(pid, &["Anonymous:", "Swap:"]),
+            chromes: chromes.iter().map(|pid| memory(*pid, &["Pss_Anon:", "Pss_Shmem:", "SwapPss:"])).sum(),
         }
     }
 }
