@@ -421,7 +421,8 @@ impl Config {
                 return Err(said.showing(&url.to_string()).wrong("is named twice; there is one browser at a URL"));
             }
         }
-        let Some(remote) = urls.first().filter(|_| !self.has_local_browsers()).map(Said::setting) else { return Ok(()) };
+        let remote = urls.first().filter(|_| !self.has_local_browsers());
+        let Some(remote) = remote.map(Said::setting) else { return Ok(()) };
         let mut local = ["browser_path", "browser_args", "min_browsers", "no_sandbox"].into_iter();
         if let Some(said) = local.find_map(|key| layers.given(key)) {
             return Err(said.conflict(format!(
