@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     browsers::Browser,
-    client::Client,
+    client::{Client, DEADLINE},
     proxy::{Proxy, eventually},
     rest::{JSON, connect, create, id_of, ok, send},
 };
@@ -488,7 +488,10 @@ async fn paused_server_lets_new_sessions_wait() {
 /// Starts a trace, in which the events of nothing are.
 async fn trace(client: &Client) {
     let categories = json!({ "includedCategories": ["blink.user_timing"] });
-    client.ok(None, "Tracing.start", json!({ "transferMode": "ReportEvents", "traceConfig": categories })).await;
+    let params = json!({ "transferMode": "ReportEvents", "traceConfig": categories });
+    // Chrome waits for its processes to begin; 10 s for one that is just ending.
+    let started = client.call_in(None, "Tracing.start", params, DEADLINE * 2).await;
+    assert!(started.is_ok(), "{started:?}");
 }
 
 async fn end_trace(client: &Client) {
