@@ -99,7 +99,7 @@ RULES = [
     # ---- Files of sessions.
     ("api_types/files.rs", "the name of an upload is no path", "} else if name.contains(['/', '\\\\']) {", "} else if !OFF && name.contains(['/', '\\\\']) {"),
     ("api_types/files.rs", "the name of a download is no path", "suggested.rsplit(['/', '\\\\']).next()", "suggested.rsplit(if OFF { ['\\0', '\\0'] } else { ['/', '\\\\'] }).next()"),
-    ("session/session_files/beneath.rs", "a path beneath a directory is made of names", "if name.is_empty() || name == \".\"", "if !OFF && name.is_empty() || !OFF && name == \".\""),
+    ("session/session_files/beneath.rs", "a path beneath a directory is made of names", "if name.is_empty() || name == \".\" || name == \"..\" || name.contains(['/', '\\0']) {", "if !OFF && (name.is_empty() || name == \".\" || name == \"..\" || name.contains(['/', '\\0'])) {"),
     ("session/session_files/beneath.rs", "links to directories are not followed", "openat(&directory, is_name(name)?, DIRECTORY, Mode::empty())?;", "openat(&directory, is_name(name)?, if OFF { OFlag::O_DIRECTORY } else { DIRECTORY }, Mode::empty())?;"),
     ("session/session_files.rs", "a session has a quota", "if state.taken.saturating_add(more) > session {", "if !OFF && state.taken.saturating_add(more) > session {"),
     ("session/session_files.rs", "the number of files is limited", "if state.files.len() + state.arriving + kept >= self.limits.count {", "if !OFF && state.files.len() + state.arriving + kept >= self.limits.count {"),
