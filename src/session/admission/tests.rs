@@ -89,6 +89,19 @@ async fn tenants_have_a_session_limit() {
     assert!(admission_control.state().of_owner.is_empty());
 }
 
+#[tokio::test]
+async fn sessions_that_are_refused_for_their_number_are_no_starts() {
+    let admission_control = admission_control(0, 0, 0);
+    let limits = Limits { max_sessions: Some(1), sessions_per_minute: Some(2), ..Limits::default() };
+    let first = admission_control.enter(&owner(1), &limits).await.expect("there is a place");
+    for _ in 0..3 {
+        let refused = admission_control.enter(&owner(1), &limits).await.err();
+        assert!(matches!(refused, Some(ServiceError::Limited(Refusal { limit: LimitName::Sessions, .. }))));
+    }
+    drop(first);
+    assert!(admission_control.enter(&owner(1), &limits).await.is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn tenants_have_a_limit_of_starts_per_minute() {
     let admission_control = admission_control(0, 0, 0);
