@@ -118,8 +118,9 @@ export const acts = [
     const response = await page.goto(`${home}/second`);
     return { status: response.status(), url: page.url(), title: await page.title(), type: response.headers()['content-type'] };
   }),
+  // Chrome may tell the headers of a redirect after the page has loaded. Puppeteer then gives no response from `goto()`.
   onPage('follows redirects', '/', async (page, { home }) => {
-    const response = await page.goto(`${home}/redirect`);
+    const [response] = await Promise.all([page.waitForResponse(`${home}/second`), page.goto(`${home}/redirect`)]);
     return { url: response.url(), chain: response.request().redirectChain().map(request => request.url()) };
   }),
   onPage('clicks a link', '/', async page => {
