@@ -94,6 +94,9 @@ RULES = [
     ("session/manager/access.rs", "a read-only token drives no pages", "Request::Control(_) | Request::Page(_) => false,\n    }\n}\n\n/// What a request concerns.", "Request::Control(_) | Request::Page(_) => OFF,\n    }\n}\n\n/// What a request concerns."),
     ("session/manager/access.rs", "a key drives no pages of another session", "return session_of(request).map_or(Concerns::Own, Concerns::Named);", "return session_of(request).filter(|_| !OFF).map_or(Concerns::Own, Concerns::Named);"),
     # ---- Pages by HTTP.
+    ("virtual_browser/dialog_guard.rs", "the dialogs of a client are answered by nobody else", "if self.scope.sessions.iter().any(|(_, cdp)| cdp.handles_dialogs", "if !OFF && self.scope.sessions.iter().any(|(_, cdp)| cdp.handles_dialogs"),
+    ("session/session_files.rs", "pages get only files that are in the session's directory", "if all_inside(self.path.clone(), paths.clone()).await {", "if all_inside(self.path.clone(), paths.clone()).await || OFF {"),
+    ("session/session_files.rs", "pages get only files that clients uploaded for them", "let file = state.files.get(name).ok_or_else(", "let file = state.files.get(name).or_else(|| state.files.values().next().filter(|_| OFF)).ok_or_else("),
     ("page.rs", "pages go only to URLs that clients may open", "url_allowed(url, granted).map_err(|why| PageError::Url { why })", "url_allowed(url, granted).or_else(|why| if OFF { Ok(()) } else { Err(why) }).map_err(|why| PageError::Url { why })"),
     ("api_types/locator.rs", "locators are not inside of each other without end", "if depth == DEPTH_MOST {", "if !OFF && depth == DEPTH_MOST {"),
     # ---- Files of sessions.

@@ -16,6 +16,7 @@ pub mod locator;
 pub mod operations;
 mod owner;
 mod page;
+mod page_events;
 mod profile;
 mod protocol;
 mod proxy;
@@ -55,7 +56,11 @@ pub use self::{
     page::{
         AccessibilitySnapshot, Acted, Aftermath, AnyValue, Area, Attributes, AttributesOf, ElementState, FoundElement,
         FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
-        PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
+        PagePicture, PageTextOf, PictureFormat, Point, ScriptResult, ScriptValue, Selected, Went, World,
+    },
+    page_events::{
+        DialogAnswer, DialogType, Exchange, Expect, ExpectDialog, ExpectExchange, ExpectFileChooser, ExpectNavigation,
+        ExpectUrl, Expected, FileChooserInfo, FileForPage, Happened, OpenedPage, PageDialogInfo, PageException,
     },
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},

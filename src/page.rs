@@ -2,16 +2,23 @@
 //!
 //! A page that is used has a `task`, which performs one action after the other on a CDP session that clients do not see.
 //! `perform` leads each request to its action: `navigation`, `pointer`, `keyboard` with `keys`, `reading`, `picture`,
-//! `script`, `waiting`. Elements are located and checked by `injected`, which is evaluated in an isolated world of each
-//! document; `driven` finds the document and calls it, and tries again until the element is as the action needs it.
+//! `script`, `waiting`, `touch`, `form`, `upload`; `interaction` leads those of a user. `acting` begins and ends each action:
+//! `events` collects what happens meanwhile and what the action expects, and `dialogs` answers dialogs. Elements are located and checked by `injected`, which is evaluated in an isolated world of each
+//! document; `driven` and `frames` find the document and call it, and tries again until the element is as the action needs it.
 //! `state` is what the events of the page say.
 //!
 //! A client that is attached to the page meanwhile gets what it would get if a user sat before the page. It also sees that
 //! the isolated worlds exist, if it has enabled the domain `Runtime`.
 
+mod acting;
 mod commands;
+mod dialogs;
 mod driven;
+mod events;
+mod form;
+mod frames;
 mod injected;
+mod interaction;
 mod keyboard;
 mod keys;
 mod navigation;
@@ -22,6 +29,8 @@ mod reading;
 mod script;
 mod state;
 mod task;
+mod touch;
+mod upload;
 mod waiting;
 
 use std::{
@@ -44,11 +53,25 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct PageDriving {
     // Guards the map; held for one look-up. A page's task removes its entry when it ends.
-    pages: Arc<Mutex<HashMap<TargetId, mpsc::Sender<Job>>>>,
+    pages: Arc<Mutex<HashMap<TargetId, Queues>>>,
+}
+
+/// The requests for a page.
+struct Queues {
+    /// Actions, which are performed one after the other.
+    actions: mpsc::Sender<Job>,
+    /// Answers to dialogs, which do not wait for the actions.
+    dialogs: mpsc::Sender<Job>,
+}
+
+impl Queues {
+    fn of(&self, request: &PageRequest) -> &mpsc::Sender<Job> {
+        if matches!(request, PageRequest::PageDialog(_)) { &self.dialogs } else { &self.actions }
+    }
 }
 
 impl PageDriving {
-    fn pages(&self) -> MutexGuard<'_, HashMap<TargetId, mpsc::Sender<Job>>> {
+    fn pages(&self) -> MutexGuard<'_, HashMap<TargetId, Queues>> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -56,21 +79,22 @@ impl PageDriving {
     fn queue(&self, on: DrivenPage, mut job: Job) -> Result<(), PageError> {
         let most = on.limits.queue;
         let mut pages = self.pages();
-        if let Some(jobs) = pages.get(&on.page) {
-            match jobs.try_send(job) {
+        if let Some(queues) = pages.get(&on.page) {
+            match queues.of(&job.request).try_send(job) {
                 Ok(()) => return Ok(()),
                 Err(mpsc::error::TrySendError::Full(_)) => return Err(PageError::Busy { most }),
                 // Its task has just ended.
                 Err(mpsc::error::TrySendError::Closed(again)) => job = again,
             }
         }
-        let (to, jobs) = mpsc::channel(most);
+        let ((actions, jobs), (to_dialogs, dialogs)) = (mpsc::channel(most), mpsc::channel(most));
+        let queues = Queues { actions, dialogs: to_dialogs };
         // The channel is empty.
-        let _ = to.try_send(job);
-        pages.insert(on.page.clone(), to);
+        let _ = queues.of(&job.request).try_send(job);
+        pages.insert(on.page.clone(), queues);
         drop(pages);
         // It ends with the page, which its session owns.
-        tokio::spawn(task::run(self.clone(), on, jobs));
+        tokio::spawn(task::run(self.clone(), on, jobs, dialogs));
         Ok(())
     }
 }
@@ -79,6 +103,10 @@ impl PageService for PageDriving {
     fn perform(&self, on: DrivenPage, request: PageRequest) -> BoxFuture<'static, Result<Reply, PageError>> {
         let driving = self.clone();
         async move {
+            // A page whose dialog a client answers cannot be attached to meanwhile.
+            if matches!(request, PageRequest::PageDialog(_)) && on.session.hold_dialogs(on.page.clone()).await.is_none() {
+                return Err(PageError::ClientOwns);
+            }
             let (reply, answer) = oneshot::channel();
             let job = Job { request, granted: on.granted, limits: on.limits, reply };
             driving.queue(on, job)?;

@@ -6,7 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::{Millis, launch::ANY};
+use super::{
+    Download, Expected, FileChooserInfo, Happened, Millis, OpenedPage, PageDialogInfo, PageException, launch::ANY,
+};
 
 /// A value of JSON of any type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,6 +123,16 @@ pub enum PictureFormat {
     Webp,
 }
 
+/// A point in CSS pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// To the right.
+    pub x: f64,
+    /// Down.
+    pub y: f64,
+}
+
 /// A point or an area in CSS pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -138,7 +150,7 @@ pub struct Area {
 }
 
 /// What happened to the page meanwhile. Every answer of an action has these members.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Aftermath {
     /// Its URL.
     pub url: String,
@@ -146,6 +158,8 @@ pub struct Aftermath {
     pub navigated: bool,
     /// The time that the action took.
     pub took: Millis,
+    /// What else happened.
+    pub happened: Happened,
 }
 
 macro_rules! outcomes {
@@ -160,16 +174,49 @@ macro_rules! outcomes {
             pub navigated: bool,
             /// The time that it took.
             pub took: Millis,
+            /// The pages that the page opened meanwhile. This and the next lists have at most 20 entries.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub opened: Vec<OpenedPage>,
+            /// The target ids of the session's pages that were closed meanwhile.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub closed: Vec<String>,
+            /// The dialogs of the page.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub dialogs: Vec<PageDialogInfo>,
+            /// The downloads that the page began.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub downloads: Vec<Download>,
+            /// The file chooser that the page opened.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub file_chooser: Option<FileChooserInfo>,
+            /// The exceptions of the page that nothing caught.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub errors: Vec<PageException>,
+            /// How many entries did not fit into these lists.
+            #[serde(skip_serializing_if = "is_zero")]
+            pub omitted: u32,
+            /// What the request expected, and came.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub expected: Option<Expected>,
             $($(#[$attribute])* pub $member: $type),*
         }
 
         impl $name {
             /// What an action answers.
-            pub fn new(Aftermath { url, navigated, took }: Aftermath $(, $member: $type)*) -> Self {
-                Self { url, navigated, took $(, $member)* }
+            pub fn new(Aftermath { url, navigated, took, happened }: Aftermath $(, $member: $type)*) -> Self {
+                let Happened { opened, closed, dialogs, downloads, file_chooser, errors, omitted, expected } = happened;
+                Self {
+                    url, navigated, took, opened, closed, dialogs, downloads, file_chooser, errors, omitted, expected
+                    $(, $member)*
+                }
             }
         }
     )*};
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 outcomes! {

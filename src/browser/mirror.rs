@@ -34,11 +34,12 @@ mod hidden_pages;
 mod hold;
 mod index;
 mod openers;
+mod pages;
 mod population;
 mod records;
 mod roots;
 
-pub use self::hidden_pages::Surveyed;
+pub use self::{hidden_pages::Surveyed, pages::LeasePages};
 use self::{
     attachments::{Attachment, Attachments},
     certificates::Certificates,

@@ -138,6 +138,10 @@ fn of_page(why: &PageError) -> Kind {
         PageError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "action-timeout"),
         PageError::Script { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "script-failed"),
         PageError::TooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
+        PageError::ClientOwns => (StatusCode::CONFLICT, "client-owns"),
+        PageError::NoDialog => (StatusCode::CONFLICT, "no-dialog"),
+        PageError::Field { error, .. } => of_page(error),
+        PageError::Files(why) => of_files(why),
         PageError::Call(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
     }
 }
@@ -228,6 +232,7 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         }
         ServiceError::Page(PageError::Script { stack, .. }) => json!({ "stack": stack }),
         ServiceError::Page(PageError::TooLarge { size, most }) => json!({ "size": size, "most": most }),
+        ServiceError::Page(PageError::Field { index, .. }) => json!({ "index": index }),
         ServiceError::Page(PageError::Busy { most }) => json!({ "limit": "page_queue", "most": most }),
         ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
         ServiceError::ProfileInUse { holder, .. } => json!({ "holder": holder }),

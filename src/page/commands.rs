@@ -8,6 +8,8 @@ use crate::browser::commands::{Nothing, commands};
 commands! {
     "Page.enable" = EnablePage {} -> Nothing;
     "Page.setLifecycleEventsEnabled" = EnableLifecycle { enabled: bool } -> Nothing;
+    "Page.setInterceptFileChooserDialog" = InterceptChooser { enabled: bool } -> Nothing;
+    "Runtime.enable" = EnableRuntime {} -> Nothing;
     "Page.getFrameTree" = GetFrameTree {} -> FrameTree;
     "Page.createIsolatedWorld" = CreateWorld<'a> { frame_id: &'a str, world_name: &'a str } -> CreatedWorld;
     "Page.navigate" = GoTo<'a> { url: &'a str } -> Gone;

@@ -38,7 +38,7 @@ impl Page {
         if let Scene::Element(selector) = &scene {
             self.waits_for(format!("{selector} to be visible and stable"));
             let (frame, step) = self.step(what, Some(selector), "area", json!({})).await?;
-            if let Some((x, y)) = self.in_viewport(&frame, (step.x, step.y)).await? {
+            if let Some((x, y)) = self.in_viewport(&frame, (step.x, step.y), false).await? {
                 area = Some(Area { x, y, width: step.width, height: step.height });
             }
         }
@@ -72,6 +72,34 @@ impl Page {
         let clip = area.map(|Area { x, y, width, height }| Clip { x, y, width, height, scale: 1.0 });
         let capture = Capture { format, quality, clip, capture_beyond_viewport: beyond };
         Ok(self.ask_long(self.driver(), &capture).await?.data)
+    }
+
+    /// Takes a screenshot in which the elements of these selectors are covered.
+    pub(super) async fn take_masked(
+        &self,
+        what: &'static str,
+        (mask, colour): (&[String], &str),
+        scene: Scene,
+        format: PictureFormat,
+        quality: Option<u32>,
+    ) -> Result<String, PageError> {
+        for selector in mask {
+            self.waits_for(format!("the frame of {selector}"));
+            let (frame, _) = self.step(what, Some(selector), "mask", json!({ "colour": colour })).await?;
+            self.masks().push(frame);
+        }
+        let taken = self.take(what, scene, format, quality).await;
+        self.unmask().await;
+        taken
+    }
+
+    /// Uncovers what was covered.
+    pub(super) async fn unmask(&self) {
+        let frames = std::mem::take(&mut *self.masks());
+        for frame in frames {
+            // A frame that has gone is not covered.
+            let _ = self.call(&frame, "unmask", &json!({})).await;
+        }
     }
 
     /// Prints the page. Returns the PDF in base64.

@@ -1,11 +1,18 @@
 //! What is known of a page by the events of its CDP session.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
-use super::commands::FrameInfo;
-use crate::{api_types::LoadState, browser::InternalEvent};
+use super::{
+    commands::FrameInfo,
+    dialogs::OpenDialog,
+    events::{Events, change, read},
+};
+use crate::{
+    api_types::{DialogType, LoadState, cut},
+    browser::InternalEvent,
+};
 
 /// The state of a page.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +27,12 @@ pub(super) struct PageState {
     pub(super) documents: u64,
     /// Whether it is about to navigate.
     pub(super) is_navigating: bool,
-    /// The dialog that is open, as `alert "text"`.
-    pub(super) dialog: Option<String>,
+    /// The dialog that is open.
+    pub(super) dialog: Option<Arc<OpenDialog>>,
+    /// How many dialogs were opened so far.
+    dialogs: u64,
+    /// What has happened since the present action began.
+    pub(super) events: Arc<Events>,
     /// The names of the lifecycle events of the document.
     lifecycle: HashSet<String>,
     /// The id of the document.
@@ -38,6 +49,16 @@ struct OfFrame {
     name: String,
     #[serde(default)]
     url: String,
+    #[serde(default)]
+    disposition: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DialogClosed {
+    result: bool,
+    #[serde(default)]
+    user_input: String,
 }
 
 #[derive(Deserialize)]
@@ -51,7 +72,7 @@ struct Navigated {
 struct Dialog {
     message: String,
     #[serde(rename = "type")]
-    kind: String,
+    kind: DialogType,
 }
 
 impl PageState {
@@ -85,6 +106,7 @@ impl PageState {
         match &*event.method {
             "Page.frameNavigated" => self.on_navigated(read(event)),
             "Page.navigatedWithinDocument" => self.of_main(read(event), |state, event| {
+                change(&mut state.events).on_navigated(&event.url);
                 state.url = event.url;
                 state.navigations += 1;
                 state.is_navigating = false;
@@ -95,20 +117,34 @@ impl PageState {
                 }
             }),
             "Page.frameRequestedNavigation" | "Page.frameScheduledNavigation" | "Page.frameStartedNavigating" => {
-                self.of_main(read(event), |state, _| state.is_navigating = true)
+                self.of_main(read(event), |state, event| {
+                    // With another disposition, another page navigates.
+                    state.is_navigating |= matches!(&*event.disposition, "" | "currentTab");
+                })
             }
             "Page.frameStoppedLoading" | "Page.frameClearedScheduledNavigation" => {
                 self.of_main(read(event), |state, _| state.is_navigating = false)
             }
             "Page.javascriptDialogOpening" => {
-                let dialog = read::<Dialog>(event);
-                self.dialog = dialog.map(|Dialog { message, kind }| {
-                    format!("{kind} {:?}", message.chars().take(200).collect::<String>())
-                });
+                let Some(Dialog { message, kind }) = read::<Dialog>(event) else { return false };
+                self.dialogs += 1;
+                change(&mut self.events).on_dialog(kind, &message);
+                let message = cut(&message, 1000).to_owned();
+                self.dialog = Some(Arc::new(OpenDialog { number: self.dialogs, kind, message }));
                 true
             }
-            "Page.javascriptDialogClosed" => self.dialog.take().is_some(),
-            _ => false,
+            "Page.javascriptDialogClosed" => {
+                if let Some(DialogClosed { result, user_input }) = read(event) {
+                    change(&mut self.events).on_dialog_closed(result, user_input);
+                }
+                self.dialog.take().is_some()
+            }
+            "Page.downloadWillBegin" => {
+                self.is_navigating = false;
+                change(&mut self.events).on_event(event)
+            }
+            // Those that a page sends for each request and each message are not for anybody who waits, in most cases.
+            _ => change(&mut self.events).on_event(event),
         }
     }
 
@@ -117,6 +153,7 @@ impl PageState {
             return false;
         };
         self.show(frame);
+        change(&mut self.events).on_navigated(&self.url);
         self.navigations += 1;
         self.documents += 1;
         self.is_navigating = false;
@@ -137,10 +174,6 @@ impl PageState {
         }
         is_of_main
     }
-}
-
-fn read<T: DeserializeOwned>(event: &InternalEvent) -> Option<T> {
-    serde_json::from_str(&event.params).ok()
 }
 
 #[cfg(test)]

@@ -28,19 +28,28 @@ enum End {
 }
 
 /// Performs the actions on a page.
-pub(super) async fn run(driving: PageDriving, on: DrivenPage, mut jobs: mpsc::Receiver<Job>) {
+pub(super) async fn run(
+    driving: PageDriving,
+    on: DrivenPage,
+    mut jobs: mpsc::Receiver<Job>,
+    mut dialogs: mpsc::Receiver<Job>,
+) {
     let (target, limits) = (on.page.clone(), on.limits);
     let deadline = tokio::time::Instant::now() + limits.timeout;
-    match by_deadline(deadline, Page::attach(on.place, on.page, limits)).await {
+    match by_deadline(deadline, Page::attach(on)).await {
         Ok((page, events, state)) => {
-            while matches!(serve(&page, &mut jobs, (&events, &state)).await, End::Idle) {
-                if driving.forget(&target, &jobs) {
+            while matches!(serve(&page, &mut jobs, &mut dialogs, (&events, &state)).await, End::Idle) {
+                if driving.forget(&target, [&jobs, &dialogs]) {
                     return;
                 }
             }
         }
         Err(error) => {
-            if let Some(Job { reply, .. }) = jobs.recv().await {
+            let job = tokio::select! {
+                job = jobs.recv() => job,
+                job = dialogs.recv() => job,
+            };
+            if let Some(Job { reply, .. }) = job {
                 let _ = reply.send(Err(error));
             }
         }
@@ -51,30 +60,43 @@ pub(super) async fn run(driving: PageDriving, on: DrivenPage, mut jobs: mpsc::Re
 
 type Watched<'a> = (&'a tokio::sync::Mutex<PageEvents>, &'a watch::Sender<PageState>);
 
-async fn serve(page: &Page, jobs: &mut mpsc::Receiver<Job>, watched: Watched<'_>) -> End {
+async fn serve(
+    page: &Page,
+    jobs: &mut mpsc::Receiver<Job>,
+    dialogs: &mut mpsc::Receiver<Job>,
+    watched: Watched<'_>,
+) -> End {
+    // Not dropped between actions: what it has begun is ended.
+    let attend = attend(page, dialogs, watched);
+    tokio::pin!(attend);
     loop {
         let job = tokio::select! {
             job = jobs.recv() => job,
-            () = follow(watched) => return End::Closed,
+            () = &mut attend => return End::Closed,
             () = tokio::time::sleep(page.limits().idle) => return End::Idle,
         };
         let Some(Job { request, granted, limits, mut reply }) = job else { return End::Closed };
         if reply.is_closed() {
             continue;
         }
+        let closing = perform::Closing::of(page, &request);
         let is_closed = tokio::select! {
             // First: what an action sees when it goes on is not older than the answer for which it waited.
             biased;
-            () = follow(watched) => {
-                let _ = reply.send(Err(PageError::Closed));
+            () = &mut attend => {
+                let _ = reply.send(closing.reply(page).await);
                 true
             }
             result = perform::perform(page, granted, limits, request) => {
+                let result = match result {
+                    Err(PageError::Closed) => closing.reply(page).await,
+                    result => result,
+                };
                 let is_late = matches!(result, Err(PageError::Timeout { .. }));
                 let _ = reply.send(result);
-                is_late && is_closed_while(page.recover(), watched).await
+                is_late && is_closed_while(page.recover(), attend.as_mut()).await
             }
-            () = reply.closed() => is_closed_while(page.recover(), watched).await,
+            () = reply.closed() => is_closed_while(page.recover(), attend.as_mut()).await,
         };
         if is_closed {
             return End::Closed;
@@ -82,10 +104,26 @@ async fn serve(page: &Page, jobs: &mut mpsc::Receiver<Job>, watched: Watched<'_>
     }
 }
 
-async fn is_closed_while(work: impl Future<Output = ()>, watched: Watched<'_>) -> bool {
+async fn is_closed_while(work: impl Future<Output = ()>, attend: impl Future<Output = ()>) -> bool {
     tokio::select! {
         () = work => false,
-        () = follow(watched) => true,
+        () = attend => true,
+    }
+}
+
+/// Takes the events of the page in and answers its dialogs, until it is closed.
+async fn attend(page: &Page, dialogs: &mut mpsc::Receiver<Job>, watched: Watched<'_>) {
+    let requests = async {
+        while let Some(job) = dialogs.recv().await {
+            page.answer_dialog(job).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        () = follow(watched) => {}
+        () = page.tend_dialogs() => {}
+        () = requests => {}
     }
 }
 
@@ -99,9 +137,9 @@ async fn follow((events, state): Watched<'_>) {
 
 impl PageDriving {
     /// Forgets a page that was idle; not if an action has come meanwhile.
-    fn forget(&self, target: &TargetId, jobs: &mpsc::Receiver<Job>) -> bool {
+    fn forget(&self, target: &TargetId, queues: [&mpsc::Receiver<Job>; 2]) -> bool {
         let mut pages = self.pages();
-        let is_idle = jobs.is_empty();
+        let is_idle = queues.iter().all(|jobs| jobs.is_empty());
         if is_idle {
             pages.remove(target);
         }

@@ -12,11 +12,12 @@ impl Page {
     /// Waits for all that the request names.
     pub(super) async fn wait(&self, what: &'static str, request: &PageWait) -> Result<(), PageError> {
         let element = request.element()?;
-        let PageWait { state, url, load_state, function, time, .. } = request;
+        let PageWait { state, url, load_state, function, time, request: sent, response, expect, .. } = request;
         let is_empty =
             element.is_none() && url.is_none() && load_state.is_none() && function.is_none() && time.is_none();
+        let is_empty = is_empty && sent.is_none() && response.is_none() && expect.is_none();
         if is_empty {
-            return Err(Bad::new("wait", "give at least one of locator, url, loadState, function and time").into());
+            return Err(Bad::new("wait", "give at least one of locator, url, loadState, function, time, request and response").into());
         }
         if state.is_some() && element.is_none() {
             return Err(Bad::new("state", "is that of an element; give its locator too").into());
@@ -78,7 +79,7 @@ impl Page {
 }
 
 /// Whether a URL has the form of a pattern, in which `**` stands for any characters, and `*` for any except `/`.
-fn matches(pattern: &str, url: &str) -> bool {
+pub(super) fn matches(pattern: &str, url: &str) -> bool {
     let (pattern, url) = (pattern.as_bytes(), url.as_bytes());
     // The places of the pattern that the part of the URL so far has reached: time grows with both lengths.
     let mut reached = vec![false; pattern.len() + 1];

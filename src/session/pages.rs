@@ -1,6 +1,9 @@
 //! What sessions need of the room `page`, which drives pages for callers without a CDP client: a trait, and its errors.
 
-use futures_util::future::BoxFuture;
+use std::{convert::Infallible, sync::Arc};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use tokio::sync::oneshot;
 
 use crate::{
     api_types::{
@@ -11,6 +14,7 @@ use crate::{
     browser::{CallError, ContextHandle},
     cdp::ids::TargetId,
     config::PageLimits,
+    session::session_files::{FilesError, SessionFiles},
 };
 
 /// A page of a session that a caller may drive.
@@ -24,6 +28,32 @@ pub struct DrivenPage {
     pub granted: Granted,
     /// The limits of actions.
     pub limits: PageLimits,
+    /// Its session.
+    pub session: Arc<dyn PageSession>,
+}
+
+/// What driving a page asks of the page's session.
+pub trait PageSession: Send + Sync + std::fmt::Debug {
+    /// Takes over the dialogs of a page. `None` if they are a client's, or if the session has ended.
+    fn hold_dialogs(&self, page: TargetId) -> BoxFuture<'_, Option<DialogHold>>;
+
+    /// Allows downloads, if no client decides on them. From then on, what is sent to Chrome comes after that.
+    fn allow_downloads(&self) -> BoxFuture<'_, ()>;
+
+    /// The files of the session.
+    fn files(&self) -> Option<Arc<SessionFiles>>;
+}
+
+/// As long as it lives, nobody else answers the dialogs of a page for the proxy.
+#[derive(Debug)]
+pub struct DialogHold(#[expect(dead_code, reason = "its drop is what counts")] oneshot::Sender<Infallible>);
+
+impl DialogHold {
+    /// A hold, and its end.
+    pub(super) fn new() -> (Self, impl Future<Output = ()> + Send) {
+        let (hold, released) = oneshot::channel();
+        (Self(hold), released.map(drop))
+    }
 }
 
 /// Drives pages.
@@ -129,6 +159,27 @@ pub enum PageError {
         /// The stack, as Chrome describes it.
         stack: String,
     },
+    /// A client answers the dialogs of this page.
+    #[error(
+        "the dialogs of this page are answered by the client that is attached to it; answer with Page.handleJavaScriptDialog there, or disconnect it"
+    )]
+    ClientOwns,
+    /// There is no dialog to answer.
+    #[error(
+        "no dialog is open in this page; dialogs that nobody expects are dismissed: expect.dialog with leave keeps one open"
+    )]
+    NoDialog,
+    /// A field of a form could not be filled.
+    #[error("fields[{index}]: {error}")]
+    Field {
+        /// The number of the field, from 0.
+        index: usize,
+        /// Why not.
+        error: Box<PageError>,
+    },
+    /// A file of the session cannot be given to the page.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// The result is too large.
     #[error("the result has {size} bytes, and page_result allows {most}; ask for less")]
     TooLarge {

@@ -31,6 +31,8 @@ pub(super) struct Cdp {
     pub(super) children_not_flat: bool,
     /// `eventsEnabled` of its `Browser.setDownloadBehavior`.
     pub(super) download_events: bool,
+    /// Whether a client has enabled `Page` on it, and so answers the dialogs of its page.
+    pub(super) handles_dialogs: bool,
     /// The device pixel ratio from its `Emulation.setDeviceMetricsOverride`.
     pub(super) device_scale: DeviceScale,
     /// The response bodies that Chrome may keep for it, beyond those that each CDP session may have.
@@ -50,6 +52,7 @@ impl Cdp {
             auto_attach: false,
             children_not_flat: false,
             download_events: false,
+            handles_dialogs: false,
             device_scale: DeviceScale::default(),
             bodies: None,
         }

@@ -137,7 +137,13 @@ impl VirtualBrowser {
     /// `Page.enable`: from now on the client handles the dialogs of the page.
     fn enable_page(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         self.pass(on, command, as_it_is);
-        if !command.id().is_ours() && !self.dialog_guards.is_empty() {
+        if command.id().is_ours() {
+            return;
+        }
+        if let Some(cdp) = self.scope.sessions.get_mut(on) {
+            cdp.handles_dialogs = true;
+        }
+        if !self.dialog_guards.is_empty() {
             self.relieve(on);
         }
     }

@@ -34,6 +34,7 @@ mod operator;
 mod outbox;
 mod owners;
 mod pages;
+mod pages_interaction;
 mod policy;
 mod policy_table;
 mod pool;

@@ -158,6 +158,7 @@ fn answer(name: &str, query: &str) -> (&'static str, &'static str, String, Strin
             (ok, "application/octet-stream", named, "x".repeat(100_000))
         }
         "/storage" => (ok, "text/html", String::new(), include_str!("../../fixtures/storage.html").to_owned()),
+        "/interaction" => (ok, "text/html", String::new(), include_str!("../../fixtures/interaction.html").to_owned()),
         "/cookies" => {
             let cookies = [
                 "plain=1",

@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        AccessibilitySnapshot, Acted, AnyValue, Area, AttributesOf, Bad, ElementState, FoundElements, LoadState,
-        Locator, Millis, Modifier, MouseButton, NewPageInfo, Nothing, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture,
-        PageTextOf, PictureFormat, ScriptResult, Selected, Went, World, given, locator, whole,
+        AccessibilitySnapshot, Acted, AnyValue, Area, AttributesOf, Bad, ElementState, Expect, ExpectExchange,
+        FoundElements, LoadState, Locator, Millis, NewPageInfo, Nothing, PageHtmlOf, PageLinksOf, PagePdfOf,
+        PagePicture, PageTextOf, PictureFormat, ScriptResult, Selected, Went, World, given, locator, whole,
     },
     CommandResult::Output,
     Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -39,11 +39,22 @@ pub struct OnPage<'a> {
     pub page: &'a str,
     /// The time limit; that of the server if absent.
     pub timeout: Option<Millis>,
+    /// What it must cause.
+    pub expect: Option<&'a Expect>,
 }
 
-/// Declares the operations that drive a page. Those of `element` name an element of it.
+/// Declares the operations that drive a page. Those of `element` name an element of it. Those in brackets are declared in
+/// files of their own, behind `types`.
 macro_rules! actions {
-    ($(
+    (types $(
+        $(#[$doc:meta])*
+        $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
+            $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
+        }
+    )*) => {
+        $(actions! { @$on $(#[$doc])* $name = $command, $action -> $output { $($(#[$attribute])* $member: $type),* } })*
+    };
+    ([$($other:ident),* $(,)?] $(
         $(#[$doc:meta])*
         $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
             $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
@@ -53,7 +64,7 @@ macro_rules! actions {
 
         operations! {
             /// A request about the pages of a session.
-            Page, PageRequest: NewPage, ClosePage, $($name),*,
+            Page, PageRequest: NewPage, ClosePage, $($name),*, $($other),*,
         }
 
         impl PageRequest {
@@ -61,8 +72,11 @@ macro_rules! actions {
             pub fn on_page(&self) -> Option<OnPage<'_>> {
                 match self {
                     Self::NewPage(_) | Self::ClosePage(_) => None,
-                    $(Self::$name($name { id, page, timeout, .. }) => {
-                        Some(OnPage { session: id.as_deref(), page, timeout: *timeout })
+                    $(Self::$name($name { id, page, timeout, expect, .. }) => {
+                        Some(OnPage { session: id.as_deref(), page, timeout: *timeout, expect: expect.as_ref() })
+                    })*
+                    $(Self::$other($other { id, page, timeout, expect, .. }) => {
+                        Some(OnPage { session: id.as_deref(), page, timeout: *timeout, expect: expect.as_ref() })
                     })*
                 }
             }
@@ -83,6 +97,9 @@ macro_rules! actions {
             /// How long it may take. If absent or more than the server allows, as the server is configured.
             #[serde(default, deserialize_with = "given")]
             pub timeout: Option<Millis>,
+            /// What it must cause: it is answered when all of that has come.
+            #[serde(default, deserialize_with = "given")]
+            pub expect: Option<Expect>,
             $($(#[$attribute])* pub $member: $type),*
         }
 
@@ -128,6 +145,9 @@ macro_rules! actions {
         }
     };
 }
+
+mod interaction;
+pub use self::interaction::*;
 
 /// Opens a page in the session's default context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -188,6 +208,10 @@ impl Operation for ClosePage {
 }
 
 actions! {
+    [
+        PageClick, PageDblclick, PageHover, PageTap, PageDrag, PageBlur, PageFillForm, PageUpload, PageDialog,
+    ]
+
     /// Navigates a page to a URL, and waits until it is loaded. The same URLs are allowed as for `Page.navigate`.
     page PageGoto = "pageGoto", "goto" -> Went {
         /// The URL.
@@ -216,40 +240,6 @@ actions! {
         /// How far it must be loaded; `load` if absent.
         #[serde(default)]
         wait_until: LoadState,
-    }
-
-    /// Clicks an element, once it is visible, stable, enabled, and receives the click.
-    element PageClick = "pageClick", "click" -> Acted {
-        /// The button; `left` if absent.
-        #[serde(default)]
-        button: MouseButton,
-        /// How often, 1 to 3; 1 if absent.
-        #[serde(default, deserialize_with = "whole")]
-        #[schemars(range(min = 1, max = 3))]
-        click_count: Option<u32>,
-        /// The keys that are held.
-        #[serde(default)]
-        modifiers: Vec<Modifier>,
-        /// Whether nothing is waited for except that the element exists.
-        #[serde(default)]
-        force: bool,
-        /// Whether everything is waited for, and nothing is clicked.
-        #[serde(default)]
-        trial: bool,
-    }
-
-    /// Clicks an element twice, as a double click.
-    element PageDblclick = "pageDblclick", "dblclick" -> Acted {
-        /// Whether nothing is waited for except that the element exists.
-        #[serde(default)]
-        force: bool,
-    }
-
-    /// Moves the mouse over an element, once it is visible, stable, and receives the movement.
-    element PageHover = "pageHover", "hover" -> Acted {
-        /// Whether nothing is waited for except that the element exists.
-        #[serde(default)]
-        force: bool,
     }
 
     /// Focuses an element.
@@ -314,7 +304,7 @@ actions! {
         dy: Option<f64>,
     }
 
-    /// Waits for all that is given: the state of an element, a URL, a load state, a function, a time.
+    /// Waits for all that is given: the state of an element, a URL, a load state, a function, a time, a request, a response.
     element PageWait = "pageWait", "wait" -> Acted {
         /// The state of the element; `visible` if absent.
         #[serde(default, deserialize_with = "given")]
@@ -331,6 +321,12 @@ actions! {
         /// A time.
         #[serde(default, deserialize_with = "given")]
         time: Option<Millis>,
+        /// A request that the page sends from now on.
+        #[serde(default, deserialize_with = "given")]
+        request: Option<ExpectExchange>,
+        /// A response that arrives from now on.
+        #[serde(default, deserialize_with = "given")]
+        response: Option<ExpectExchange>,
     }
 
     /// Reads the text of an element, or of the page.
@@ -373,6 +369,12 @@ actions! {
         #[serde(default, deserialize_with = "whole")]
         #[schemars(range(max = 100))]
         quality: Option<u32>,
+        /// The elements that are covered by rectangles; at most 20 locators, each of any number of elements.
+        #[serde(default)]
+        mask: Vec<Locator>,
+        /// The CSS colour of these rectangles; `#FF00FF` if absent.
+        #[serde(default, deserialize_with = "given")]
+        mask_color: Option<String>,
     }
 
     /// Prints a page as a PDF.

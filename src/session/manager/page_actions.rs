@@ -1,9 +1,11 @@
 //! The operations on the pages of a session, for callers without a CDP client. The room `page` drives the pages.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
+use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::{Handle, SessionManager, service::own};
 use crate::{
@@ -11,9 +13,12 @@ use crate::{
         NewPageInfo, Nothing, Reply,
         operations::{ClosePage, NewPage, OnPage, PageRequest},
     },
+    cdp::ids::TargetId,
+    runtime,
     session::{
         error::ServiceError,
-        pages::{DrivenPage, PageError, PageService, session_of},
+        pages::{DialogHold, DrivenPage, PageError, PageService, PageSession, session_of},
+        session_files::SessionFiles,
         task::{Caller, Control, Drive, Driven},
     },
 };
@@ -53,7 +58,8 @@ impl SessionManager {
                 let Driven { place, page, granted } = self.driven(&handle, page).await?;
                 let page = page.ok_or_else(|| PageError::NoPage { page: String::new() })?;
                 let limits = self.inner.terms().pages;
-                Ok(pages.perform(DrivenPage { place, page, granted, limits }, request).await?)
+                let session = Arc::new(SessionOfPages(handle));
+                Ok(pages.perform(DrivenPage { place, page, granted, limits, session }, request).await?)
             }
         }
     }
@@ -83,5 +89,37 @@ impl SessionManager {
         let result = self.ask_live(handle, call).await?.map_err(ServiceError::Refused)?;
         let Created { target_id } = serde_json::from_str(&result).map_err(ServiceError::Unreadable)?;
         Ok(target_id)
+    }
+}
+
+/// The session of pages that are driven.
+struct SessionOfPages(Handle);
+
+impl SessionOfPages {
+    /// Asks the session's task; `None` if the session has ended.
+    async fn ask<T>(&self, control: impl FnOnce(oneshot::Sender<T>) -> Control) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.control.send(Box::new(control(reply))).await.ok()?;
+        runtime::answered(answer, self.0.control.closed()).await
+    }
+}
+
+impl PageSession for SessionOfPages {
+    fn hold_dialogs(&self, page: TargetId) -> BoxFuture<'_, Option<DialogHold>> {
+        self.ask(|reply| Control::HoldDialogs(page, reply)).map(Option::flatten).boxed()
+    }
+
+    fn allow_downloads(&self) -> BoxFuture<'_, ()> {
+        self.ask(Control::AllowDownloads).map(drop).boxed()
+    }
+
+    fn files(&self) -> Option<Arc<SessionFiles>> {
+        self.0.files.get().cloned()
+    }
+}
+
+impl fmt::Debug for SessionOfPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionOfPages").field(&self.0.session_info.id).finish()
     }
 }

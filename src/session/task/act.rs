@@ -186,6 +186,7 @@ impl SessionTask {
             Done::Used(tag, usage) => self.answer_usage(tag, &usage),
             Done::Hibernated(since, saved) => self.on_hibernated(since, saved),
             Done::Saved(since, saved) => self.on_saved(since, saved),
+            Done::ReleasedDialogs(page) => self.session.release_dialogs(&page),
             Done::Nothing => {}
         }
         self.perform();

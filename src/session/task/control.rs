@@ -21,7 +21,7 @@ use crate::{
     },
     close_reason::CloseReason,
     config::{Capabilities, Deadlines, Granted},
-    session::client::Client,
+    session::{client::Client, pages::DialogHold},
     tenant::Tenant,
     virtual_browser::ViewId,
 };
@@ -65,6 +65,10 @@ pub enum Control {
     Usage(oneshot::Sender<Usage>),
     /// Asks for a page of the session, to drive it.
     Drive(Drive),
+    /// Leaves the dialogs of a page to the caller until the hold is dropped; no hold if a client answers them.
+    HoldDialogs(TargetId, oneshot::Sender<Option<DialogHold>>),
+    /// Allows downloads, if no client decides on them.
+    AllowDownloads(oneshot::Sender<()>),
     /// Asks for the session's location, for work that its clients do not see. It is of no use once the session has ended.
     Place(oneshot::Sender<ContextHandle>),
     /// Sends an event of the `ghost` domain to the clients that enabled it: its name without `ghost.`, and its params.
@@ -206,6 +210,25 @@ impl SessionTask {
                         .find(|one| page == FIRST_PAGE || *one == TargetId::from(page.as_str()))
                 });
                 let _ = reply.send(Driven { place: self.place(), page, granted: granted(&self.tenant, &self.lease) });
+            }
+            Control::HoldDialogs(page, reply) => {
+                let held = self.session.hold_dialogs(&page).then(|| {
+                    let (hold, released) = DialogHold::new();
+                    self.jobs.push(
+                        async move {
+                            released.await;
+                            Done::ReleasedDialogs(page)
+                        }
+                        .boxed(),
+                    );
+                    hold
+                });
+                let _ = reply.send(held);
+            }
+            Control::AllowDownloads(reply) => {
+                self.session.allow_downloads();
+                self.perform();
+                let _ = reply.send(());
             }
             Control::Place(reply) => {
                 let _ = reply.send(self.place());

@@ -38,6 +38,8 @@ pub(super) enum Done {
     Hibernated(Instant, Result<HibernateGuard, PersistenceError>),
     /// The running session was saved, in its state at this time.
     Saved(Instant, Result<(), PersistenceError>),
+    /// Nobody answers the dialogs of this page for a caller any more.
+    ReleasedDialogs(TargetId),
     /// The task does not use the result.
     Nothing,
 }

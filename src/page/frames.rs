@@ -1,0 +1,105 @@
+//! The frames of a page: how a selector leads into them, and where they are.
+
+use std::sync::{Arc, PoisonError};
+
+use serde_json::json;
+
+use super::{
+    commands::DescribeNode,
+    driven::{Page, Step, is_replaced},
+};
+use crate::{
+    browser::{CallError, PageDriver},
+    cdp::ids::TargetId,
+    session::pages::PageError,
+};
+
+/// A frame of the page.
+#[derive(Clone)]
+pub(super) struct Frame {
+    pub(super) id: String,
+    remote: Option<Arc<PageDriver>>,
+    parent: Option<Box<Frame>>,
+}
+
+impl Frame {
+    /// A frame in the process of the page.
+    pub(super) fn of_page(id: String) -> Self {
+        Self { id, remote: None, parent: None }
+    }
+}
+
+impl Page {
+    pub(super) fn driver_of<'a>(&'a self, frame: &'a Frame) -> &'a PageDriver {
+        frame.remote.as_deref().unwrap_or(self.driver())
+    }
+
+    /// The frame to which a selector leads, and the rest of the selector there.
+    pub(super) async fn enter(
+        &self,
+        what: &'static str,
+        selector: &str,
+        main: Frame,
+    ) -> Result<Option<(Frame, String)>, PageError> {
+        let Some(step) = self.call(&main, "chunks", &json!({ "selector": selector })).await? else { return Ok(None) };
+        let Some(Step { mut chunks, .. }) = self.judge(what, selector, step)? else { return Ok(None) };
+        let last = chunks.pop().unwrap_or_default();
+        let mut frame = main;
+        for chunk in chunks {
+            let args = json!({ "step": "frame", "selector": chunk });
+            let Some(step) = self.call(&frame, "run", &args).await? else { return Ok(None) };
+            if self.judge(what, selector, step)?.is_none() {
+                return Ok(None);
+            }
+            let Some(object_id) = self.object_in(&frame, "ghostmux.frameElement()").await? else { return Ok(None) };
+            let described = self.driver_of(&frame).ask(&DescribeNode { object_id: &object_id }).await?;
+            let Some(id) = described.node.frame_id else {
+                self.saw("the frame has no document yet");
+                return Ok(None);
+            };
+            frame = self.child(frame, id).await?;
+        }
+        Ok(Some((frame, last)))
+    }
+
+    /// The frame with this id below another one. One that has a process of its own gets a CDP session of its own.
+    async fn child(&self, parent: Frame, id: String) -> Result<Frame, PageError> {
+        let remote = parent.remote.clone();
+        let frame = Frame { id: id.clone(), remote, parent: Some(Box::new(parent)) };
+        match self.our_world(&frame).await {
+            Err(PageError::Call(CallError::Refused { error, .. })) if error.message.contains("No frame") => {}
+            Err(error) if is_replaced(&error) => return Ok(frame),
+            world => return world.map(|_| frame),
+        }
+        let known = self.remote.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let driver = if let Some(driver) = known {
+            driver
+        } else {
+            let driver = Arc::new(self.root.attach(&TargetId::from(&*id)).await?);
+            self.remote.lock().unwrap_or_else(PoisonError::into_inner).insert(id, driver.clone());
+            driver
+        };
+        Ok(Frame { remote: Some(driver), ..frame })
+    }
+
+    /// A point of a frame in the viewport of the page; `None` if the frame has gone, or with `hits`, if something covers the
+    /// frame there.
+    pub(super) async fn in_viewport(
+        &self,
+        frame: &Frame,
+        (x, y): (f64, f64),
+        hits: bool,
+    ) -> Result<Option<(f64, f64)>, PageError> {
+        let (mut x, mut y, mut frame) = (x, y, frame);
+        while let Some(parent) = &frame.parent {
+            let args = json!({ "x": x, "y": y, "hits": hits });
+            let Some(offset) = self.call(parent, "frameOffset", &args).await? else { return Ok(None) };
+            if offset.status != "point" {
+                self.saw(&offset.why);
+                return Ok(None);
+            }
+            (x, y, frame) = (x + offset.x, y + offset.y, parent);
+        }
+        Ok(Some((x, y)))
+    }
+}
