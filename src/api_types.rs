@@ -29,6 +29,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 mod typescript;
+mod unknown_member;
 mod usage;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Deref, time::Duration};
