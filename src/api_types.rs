@@ -16,6 +16,7 @@ pub mod locator;
 pub mod operations;
 mod owner;
 mod page;
+mod paging;
 mod profile;
 mod protocol;
 mod proxy;
@@ -58,6 +59,7 @@ pub use self::{
         FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
         PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
     },
+    paging::{PageOf, paged},
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
     proxy::WantedProxy,
@@ -506,6 +508,9 @@ pub struct Pages {
     /// In the order of Chrome.
     #[schemars(with = "Vec<PageInfo>")]
     pub pages: Vec<Box<RawValue>>,
+    /// The `cursor` of the next page; absent if this is the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A `TargetInfo`, as `Target.getTargets` of Chrome gives it.

@@ -9,6 +9,7 @@ mod control;
 mod files;
 mod pages;
 mod profiles;
+mod release;
 mod server;
 mod sessions;
 mod snapshots;
@@ -21,7 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
 pub use self::{
-    connection::*, control::*, files::*, pages::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*,
+    connection::*, control::*, files::*, pages::*, profiles::*, release::*, server::*, sessions::*, snapshots::*, tenants::*,
 };
 use super::{Bad, Schemas, ShapeOf, read};
 
@@ -263,8 +264,9 @@ pub enum Request {
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 8] = [
+pub const OPERATIONS: [&[Entry]; 9] = [
     SessionRequest::TABLE,
+    release::RELEASE,
     PageRequest::TABLE,
     SnapshotRequest::TABLE,
     ProfileRequest::TABLE,

@@ -213,7 +213,7 @@ impl SessionFiles {
 
     /// The files that clients uploaded.
     pub fn list_files(&self) -> FileList {
-        FileList { files: self.state().files.values().cloned().collect() }
+        FileList { files: self.state().files.values().cloned().collect(), next: None }
     }
 
     /// Deletes a file that a client uploaded.

@@ -100,7 +100,7 @@ pub(super) fn object(request: &Request) -> Option<String> {
         TenantRequest::GetTenant(GetTenant { tenant })
         | TenantRequest::PutTenant(PutTenant { tenant, .. })
         | TenantRequest::DeleteTenant(DeleteTenant { tenant })
-        | TenantRequest::ListTokens(ListTokens { tenant })
+        | TenantRequest::ListTokens(ListTokens { tenant, .. })
         | TenantRequest::CreateToken(CreateToken { tenant, .. }) => repeatable(tenant),
         TenantRequest::GetToken(GetToken { tenant, token })
         | TenantRequest::RevokeToken(RevokeToken { tenant, token }) => {
@@ -173,7 +173,7 @@ fn concerns(request: &Request) -> Concerns<'_> {
         | SessionRequest::Park(Park { id, .. })
         | SessionRequest::GetUsage(GetUsage { id })
         | SessionRequest::GetEgress(GetEgress { id })
-        | SessionRequest::GetPages(GetPages { id })
+        | SessionRequest::GetPages(GetPages { id, .. })
         | SessionRequest::UpdateSession(UpdateSession { id, .. }),
     )
     | Request::Snapshot(SnapshotRequest::SaveSnapshot(SaveSnapshot { id, .. }))
@@ -181,7 +181,7 @@ fn concerns(request: &Request) -> Concerns<'_> {
         FileRequest::ListDownloads(ListDownloads { id, .. })
         | FileRequest::GetDownload(GetDownload { id, .. })
         | FileRequest::DeleteDownload(DeleteDownload { id, .. })
-        | FileRequest::ListFiles(ListFiles { id })
+        | FileRequest::ListFiles(ListFiles { id, .. })
         | FileRequest::PutFile(PutFile { id, .. })
         | FileRequest::DeleteFile(DeleteFile { id, .. }),
     )) = request
@@ -328,10 +328,10 @@ mod tests {
         let of = |id: &str| {
             let (id, download, name) = (Some(id.to_owned()), "x".to_owned(), "x".to_owned());
             [
-                Request::from(ListDownloads { id: id.clone(), wait: None }),
+                Request::from(ListDownloads { id: id.clone(), ..ListDownloads::default() }),
                 GetDownload { id: id.clone(), download: download.clone(), wait: None }.into(),
                 DeleteDownload { id: id.clone(), download }.into(),
-                ListFiles { id: id.clone() }.into(),
+                ListFiles { id: id.clone(), ..ListFiles::default() }.into(),
                 PutFile { id: id.clone(), name: name.clone() }.into(),
                 NewPage { id: id.clone(), url: None }.into(),
                 PageText { id: id.clone(), ..PageText::default() }.into(),

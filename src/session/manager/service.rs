@@ -23,6 +23,7 @@ use crate::{
             CloseSession, CreateSession, GetEgress, GetPages, GetSession, GetUsage, Identity, ListSessions, PAGE_MOST,
             Park, SessionRequest, UpdateSession,
         },
+        paged,
     },
     browser::ContextHandle,
     cdp::target::{Kind, TargetInfo},
@@ -187,7 +188,7 @@ impl SessionManager {
         let result = self.ask_live(&handle, call).await?.map_err(ServiceError::Refused)?;
         let infos: Infos = serde_json::from_str(&result).map_err(ServiceError::Unreadable)?;
         let is_page = |info: &RawValue| TargetInfo::read(info.get()).is_some_and(|info| info.kind == Kind::Page);
-        Ok(Pages { pages: infos.target_infos.into_iter().filter(|info| is_page(info)).collect() })
+        Ok(Pages { pages: infos.target_infos.into_iter().filter(|info| is_page(info)).collect(), next: None })
     }
 
     /// The usage of a session.
@@ -387,7 +388,12 @@ impl SessionManager {
                 let handle = self.find(caller, &own(id)?).await?;
                 Reply::of::<GetEgress>(&handle.session_info.show_egress())
             }
-            SessionRequest::GetPages(GetPages { id }) => Reply::of::<GetPages>(&self.pages(caller, &own(id)?).await?),
+            SessionRequest::GetPages(GetPages { id, limit, cursor }) => {
+                let Pages { pages, .. } = self.pages(caller, &own(id)?).await?;
+                let target = |info: &Box<RawValue>| TargetInfo::read(info.get()).map_or_else(String::new, |info| info.id.to_string());
+                let (pages, next) = paged(pages, limit, cursor.as_deref(), target)?;
+                Reply::of::<GetPages>(&Pages { pages, next })
+            }
         })
     }
 }
