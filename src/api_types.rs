@@ -11,6 +11,7 @@ mod definition;
 mod egress;
 mod events;
 mod files;
+mod job;
 mod launch;
 pub mod locator;
 pub mod operations;
@@ -50,14 +51,16 @@ pub use self::{
         ProfileLost, SessionExpiring, SessionUpdated, SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
     files::{Download, DownloadList, DownloadState, FileList, UploadedFile, cut, file_name, numbered, safe_file_name},
+    job::{Job, JobList, JobState},
     launch::{Launch, LaunchPolicy},
     locator::Locator,
     operations::{Operation, Reply, Request},
     owner::{BadOwner, NAME_RULE, Owner, is_name},
     page::{
-        AccessibilitySnapshot, Acted, Aftermath, AnyValue, Area, Attributes, AttributesOf, ElementState, FoundElement,
+        AccessibilitySnapshot, Acted, ActionsDone, Aftermath, AnyValue, Area, Attributes, AttributesOf, ConsoleLine,
+        ElementState, FoundElement,
         FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
-        PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
+        PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected, StepResult, Went, World,
     },
     paging::{PageOf, paged},
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},

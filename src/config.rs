@@ -20,6 +20,7 @@ mod pem;
 mod pool;
 mod raw;
 mod reload;
+mod requests;
 mod said;
 mod settings;
 mod snapshots;
@@ -38,6 +39,7 @@ pub use self::{
     listening::TlsSettings,
     load::unknown_variables,
     pages::PageLimits,
+    requests::{KeptLimits, RequestLimits},
     pool::{BrowserLimits, BrowserSources, LocalBrowsers, PoolSettings, RecycleSettings},
     raw::RawConfig,
     reload::{ConfigSource, LoadedConfig},

@@ -12,14 +12,21 @@ use tokio::sync::watch;
 
 use super::{
     commands::{
-        Answer, BringToFront, CreateWorld, DescribeNode, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree,
+        Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree,
         Terminate,
     },
+    frame::Frame,
+    handles::Handles,
+    history::History,
     injected::{EXPRESSION, WORLD},
+    refs::{Names, Refs},
     state::PageState,
 };
 use crate::{
-    api_types::{Attributes, FoundElement, Link, locator::ENTER_FRAME},
+    api_types::{
+        Attributes, FoundElement, Link,
+        locator::{ENTER_FRAME, REF_ENGINE, ref_of},
+    },
     browser::{CallError, ContextHandle, InternalRoot, PageDriver, PageEvents, TypedCommand, by_deadline},
     cdp::ids::TargetId,
     config::PageLimits,
@@ -43,14 +50,19 @@ pub(super) struct Page {
     place: ContextHandle,
     driver: PageDriver,
     /// The events of a CDP session come to who drives it only if it is attached through a root of the proxy's own.
-    root: InternalRoot,
+    pub(super) root: InternalRoot,
     state: watch::Receiver<PageState>,
     limits: PageLimits,
     /// The isolated worlds, by frame and name; never held across an await.
     worlds: Mutex<HashMap<(String, &'static str), i64>>,
     /// The frames that have a process of their own.
-    remote: Mutex<HashMap<String, Arc<PageDriver>>>,
+    pub(super) remote: Mutex<HashMap<String, Arc<PageDriver>>>,
     seen: Mutex<Seen>,
+    /// The references of its snapshots, the snapshots, and the values that callers keep; never held across an await.
+    refs: Mutex<Refs>,
+    history: Mutex<History>,
+    handles: Mutex<Handles>,
+    pub(super) target: TargetId,
 }
 
 /// What an action waits for, and what was seen last.
@@ -58,14 +70,6 @@ pub(super) struct Page {
 pub(super) struct Seen {
     pub(super) condition: String,
     pub(super) last: String,
-}
-
-/// A frame of the page.
-#[derive(Clone)]
-pub(super) struct Frame {
-    id: String,
-    remote: Option<Arc<PageDriver>>,
-    parent: Option<Box<Frame>>,
 }
 
 /// The answer of a step in a document: see `injected/ghostmux.js`.
@@ -91,6 +95,18 @@ pub(super) struct Step {
     pub(super) attributes: Attributes,
     pub(super) links: Vec<Link>,
     pub(super) elements: Vec<FoundElement>,
+    pub(super) frames: Vec<FrameLine>,
+    pub(super) last: u64,
+}
+
+/// A frame element in a snapshot.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FrameLine {
+    #[serde(rename = "ref")]
+    pub(super) element: String,
+    pub(super) line: usize,
+    pub(super) depth: u32,
 }
 
 impl Page {
@@ -99,6 +115,7 @@ impl Page {
         place: ContextHandle,
         page: TargetId,
         limits: PageLimits,
+        used: Names,
     ) -> Result<(Self, tokio::sync::Mutex<PageEvents>, watch::Sender<PageState>), PageError> {
         let root = InternalRoot::idle(place.browser()).await?;
         let driver = root.attach(&page).await?;
@@ -109,7 +126,31 @@ impl Page {
         driver.ask(&EnableLifecycle { enabled: true }).await?;
         let (to, state) = watch::channel(PageState::new(tree.frame_tree.frame));
         let (worlds, remote, seen) = Default::default();
-        Ok((Self { place, driver, root, state, limits, worlds, remote, seen }, events.into(), to))
+        let refs = Refs::behind(used).into();
+        let history = History::behind(used.snapshot).into();
+        let handles = Handles::behind(used.handle).into();
+        let target = page;
+        let page =
+            Self { place, driver, root, state, limits, worlds, remote, seen, refs, history, handles, target };
+        Ok((page, events.into(), to))
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn refs(&self) -> MutexGuard<'_, Refs> {
+        self.refs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn handles(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the names that it has given are used.
+    pub(super) fn names(&self) -> Names {
+        let (element, frame) = self.refs().used();
+        Names { element, frame, snapshot: self.history().last(), handle: self.handles().last() }
     }
 
     pub(super) fn limits(&self) -> PageLimits {
@@ -158,11 +199,6 @@ impl Page {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The main frame.
-    pub(super) fn main(&self) -> Frame {
-        Frame { id: self.state().main_frame, remote: None, parent: None }
-    }
-
     /// Sends a command that may take as long as the action, and reads its result, if it is not too large.
     pub(super) async fn ask_long<C: TypedCommand>(
         &self,
@@ -195,6 +231,7 @@ impl Page {
                 await_promise: false,
                 return_by_value: true,
                 user_gesture: false,
+                object_group: None,
             };
             if let Some(thrown) = driver.ask(&evaluate).await?.exception_details {
                 let (message, stack) = thrown.divide();
@@ -230,7 +267,7 @@ impl Page {
     }
 
     /// Evaluates in the world of ghostmux; `None` if the document was replaced.
-    async fn evaluate(&self, frame: &Frame, expression: &str, by_value: bool) -> Result<Option<Answer>, PageError> {
+    pub(super) async fn evaluate(&self, frame: &Frame, expression: &str, by_value: bool) -> Result<Option<Answer>, PageError> {
         let context = match self.world(frame, WORLD, Some(&EXPRESSION)).await {
             Err(error) if is_replaced(&error) => return Ok(None),
             context => context?,
@@ -241,6 +278,7 @@ impl Page {
             await_promise: true,
             return_by_value: by_value,
             user_gesture: false,
+            object_group: None,
         };
         match self.ask_long(self.driver_of(frame), &evaluate).await {
             Err(error) if is_replaced(&error) => {
@@ -290,6 +328,12 @@ impl Page {
     ) -> Result<Option<(Frame, Step)>, PageError> {
         let mut frame = self.main();
         let mut last = selector.map(str::to_owned);
+        let of_ref = selector.and_then(|selector| selector.strip_prefix(REF_ENGINE));
+        let of_ref = of_ref.and_then(|text| ref_of(text.split(' ').next().unwrap_or_default()));
+        if let (Some(number), Some(selector)) = (of_ref.filter(|number| *number > 0), selector) {
+            let Some(inner) = self.frame_of_ref(what, selector, number).await? else { return Ok(None) };
+            frame = inner;
+        }
         if let Some(all) = selector.filter(|selector| selector.contains(ENTER_FRAME)) {
             let Some((inner, chunk)) = self.enter(what, all, frame).await? else { return Ok(None) };
             frame = inner;
@@ -299,6 +343,9 @@ impl Page {
             args["selector"] = last.into();
         }
         args["step"] = name.into();
+        if name == "snapshot" {
+            self.add_numbers(&frame, &mut args);
+        }
         let function = if matches!(name, "state" | "query") { name } else { "run" };
         let Some(step) = self.call(&frame, function, &args).await? else {
             self.saw("the page navigated");
@@ -323,69 +370,6 @@ impl Page {
             "fail" => Err(PageError::Impossible { what, why: why.clone() }),
             _ => Ok(Some(step)),
         }
-    }
-
-    /// The frame to which a selector leads, and the rest of the selector there.
-    async fn enter(
-        &self,
-        what: &'static str,
-        selector: &str,
-        main: Frame,
-    ) -> Result<Option<(Frame, String)>, PageError> {
-        let Some(step) = self.call(&main, "chunks", &json!({ "selector": selector })).await? else { return Ok(None) };
-        let Some(Step { mut chunks, .. }) = self.judge(what, selector, step)? else { return Ok(None) };
-        let last = chunks.pop().unwrap_or_default();
-        let mut frame = main;
-        for chunk in chunks {
-            let args = json!({ "step": "frame", "selector": chunk });
-            let Some(step) = self.call(&frame, "run", &args).await? else { return Ok(None) };
-            if self.judge(what, selector, step)?.is_none() {
-                return Ok(None);
-            }
-            let Some(answer) = self.evaluate(&frame, "ghostmux.frameElement()", false).await? else { return Ok(None) };
-            let Some(object_id) = answer.result.object_id else { return Ok(None) };
-            let described = self.driver_of(&frame).ask(&DescribeNode { object_id: &object_id }).await?;
-            let Some(id) = described.node.frame_id else {
-                self.saw("the frame has no document yet");
-                return Ok(None);
-            };
-            frame = self.child(frame, id).await?;
-        }
-        Ok(Some((frame, last)))
-    }
-
-    /// The frame with this id below another one. One that has a process of its own gets a CDP session of its own.
-    async fn child(&self, parent: Frame, id: String) -> Result<Frame, PageError> {
-        let remote = parent.remote.clone();
-        let frame = Frame { id: id.clone(), remote, parent: Some(Box::new(parent)) };
-        match self.world(&frame, WORLD, Some(&EXPRESSION)).await {
-            Err(PageError::Call(CallError::Refused { error, .. })) if error.message.contains("No frame") => {}
-            Err(error) if is_replaced(&error) => return Ok(frame),
-            world => return world.map(|_| frame),
-        }
-        let known = self.remote.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        let driver = if let Some(driver) = known {
-            driver
-        } else {
-            let driver = Arc::new(self.root.attach(&TargetId::from(&*id)).await?);
-            self.remote.lock().unwrap_or_else(PoisonError::into_inner).insert(id, driver.clone());
-            driver
-        };
-        Ok(Frame { remote: Some(driver), ..frame })
-    }
-
-    /// A point of a frame in the viewport of the page; `None` if the frame has gone.
-    pub(super) async fn in_viewport(&self, frame: &Frame, (x, y): (f64, f64)) -> Result<Option<(f64, f64)>, PageError> {
-        let (mut x, mut y, mut frame) = (x, y, frame);
-        while let Some(parent) = &frame.parent {
-            let Some(offset) = self.call(parent, "frameOffset", &json!({})).await? else { return Ok(None) };
-            if offset.status != "point" {
-                self.saw(&offset.why);
-                return Ok(None);
-            }
-            (x, y, frame) = (x + offset.x, y + offset.y, parent);
-        }
-        Ok(Some((x, y)))
     }
 
     /// Brings a page to the front that is in the background, as a user must before the page takes input: full Chrome draws

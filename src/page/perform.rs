@@ -11,17 +11,18 @@ use super::{
     keys,
     picture::Scene,
     pointer::{Act, How},
-    script,
+    script::Outcome,
+    snapshot::Taken,
 };
 use crate::{
     api_types::{
-        AccessibilitySnapshot, Acted, Aftermath, AttributesOf, Bad, FoundElements, Millis, MouseButton, PageHtmlOf,
+        AccessibilitySnapshot, Acted, Aftermath, AttributesOf, Bad, FoundElements, Millis, MouseButton, Nothing, PageHtmlOf,
         PageLinksOf, PagePdfOf, PagePicture, PageTextOf, Reply, ScriptResult, Selected, Went,
         capability::Granted,
         operations::{
             PageAttributes, PageBack, PageCheck, PageClear, PageClick, PageDblclick, PageEvaluate, PageFill, PageFocus,
             PageForward, PageGoto, PageHover, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload,
-            PageRequest, PageScreenshot, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
+            PageRequest, PageScreenshot, ReleaseHandles, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
             PageWait,
         },
     },
@@ -40,8 +41,8 @@ pub(super) async fn perform(
     let asked = request.on_page().and_then(|on| on.timeout).map(|timeout| timeout.0);
     let limit = asked.unwrap_or(limits.timeout).min(limits.timeout_most);
     page.waits_for("the page");
-    let before = Before { navigations: page.state().navigations, since: Instant::now() };
-    let action = Box::pin(act(page, granted, before, request));
+    let before = Before::of(page);
+    let action = Box::pin(act(page, granted, limits, before, request));
     let reply = tokio::time::timeout(limit, action).await.unwrap_or_else(|_| {
         let seen = page.seen();
         Err(PageError::Timeout { what, limit: limit.as_millis(), condition: seen.condition, seen: seen.last })
@@ -54,13 +55,19 @@ pub(super) async fn perform(
 
 /// The page before an action.
 #[derive(Clone, Copy)]
-struct Before {
+pub(super) struct Before {
     navigations: u64,
     since: Instant,
 }
 
 impl Before {
-    fn and_after(self, page: &Page) -> Aftermath {
+    /// The page as it is.
+    pub(super) fn of(page: &Page) -> Self {
+        Self { navigations: page.state().navigations, since: Instant::now() }
+    }
+
+    /// What has happened since.
+    pub(super) fn and_after(self, page: &Page) -> Aftermath {
         let state = page.state();
         let navigated = state.navigations > self.navigations;
         Aftermath { url: state.url, navigated, took: Millis(self.since.elapsed()) }
@@ -72,7 +79,13 @@ fn needed(element: Result<Option<String>, Bad>) -> Result<String, Bad> {
     element?.ok_or_else(|| Bad::new("locator", "is missing: name the element by one of locator, selector and ref"))
 }
 
-async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest) -> Result<Reply, PageError> {
+async fn act(
+    page: &Page,
+    granted: Granted,
+    limits: PageLimits,
+    before: Before,
+    request: PageRequest,
+) -> Result<Reply, PageError> {
     let what = request.name();
     let acted = || Acted::new(before.and_after(page));
     let went = |status| Went::new(before.and_after(page), status);
@@ -80,8 +93,14 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
         page.bring_to_front().await?;
     }
     Ok(match request {
-        // The session manager performs them.
-        PageRequest::NewPage(_) | PageRequest::ClosePage(_) => return Err(PageError::Closed),
+        // The session manager performs the first two, and `list` the last.
+        PageRequest::NewPage(_) | PageRequest::ClosePage(_) | PageRequest::PageActions(_) => {
+            return Err(PageError::Closed);
+        }
+        PageRequest::ReleaseHandles(ReleaseHandles { handle, .. }) => {
+            page.release_handles(handle.as_deref()).await?;
+            Reply::of::<ReleaseHandles>(&Nothing {})
+        }
         PageRequest::PageGoto(PageGoto { url, wait_until, .. }) => {
             check_url(&url, granted)?;
             let status = page.go_to(&url, wait_until).await?;
@@ -200,11 +219,11 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
             Reply::of::<PagePdf>(&PagePdfOf::new(before.and_after(page), data))
         }
         PageRequest::PageEvaluate(evaluate) => {
-            let expression = script::expression(&evaluate)?;
-            let value = page.run_script(what, &expression, evaluate.world).await?;
-            Reply::of::<PageEvaluate>(&ScriptResult::new(before.and_after(page), value))
+            let Outcome { value, handle, description, console } = page.evaluate_script(what, &evaluate, limits).await?;
+            let after = before.and_after(page);
+            Reply::of::<PageEvaluate>(&ScriptResult::new(after, value, handle, description, console))
         }
-        reading => read(page, before, what, reading).await?,
+        reading => read(page, before, what, limits, reading).await?,
     })
 }
 
@@ -229,7 +248,13 @@ fn takes_input(request: &PageRequest) -> bool {
 }
 
 /// The actions that only read.
-async fn read(page: &Page, before: Before, what: &'static str, request: PageRequest) -> Result<Reply, PageError> {
+async fn read(
+    page: &Page,
+    before: Before,
+    what: &'static str,
+    limits: PageLimits,
+    request: PageRequest,
+) -> Result<Reply, PageError> {
     let after = || before.and_after(page);
     Ok(match request {
         PageRequest::PageText(text) => {
@@ -255,9 +280,8 @@ async fn read(page: &Page, before: Before, what: &'static str, request: PageRequ
             Reply::of::<PageLinks>(&PageLinksOf::new(after(), step.links))
         }
         PageRequest::PageSnapshot(snapshot) => {
-            let args = json!({ "depth": snapshot.depth });
-            let step = page.read(what, snapshot.element()?.as_deref(), "snapshot", args).await?;
-            Reply::of::<PageSnapshot>(&AccessibilitySnapshot::new(after(), step.snapshot))
+            let Taken { text, version, since, omitted } = page.snapshot(what, &snapshot, limits).await?;
+            Reply::of::<PageSnapshot>(&AccessibilitySnapshot::new(after(), text, version, since, omitted))
         }
         _ => return Err(PageError::Closed),
     })

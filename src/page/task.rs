@@ -1,22 +1,43 @@
 //! The task of a page that is driven: it performs one action after the other, and ends when the page is closed or was not
 //! used for long.
 
+use std::sync::PoisonError;
+
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{PageDriving, driven::Page, perform, state::PageState};
+use super::{
+    PageDriving,
+    driven::Page,
+    list, perform,
+    refs::Names,
+    state::PageState,
+};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
-    browser::{PageEvents, by_deadline},
+    browser::{ContextHandle, PageEvents, by_deadline},
     cdp::ids::TargetId,
     config::PageLimits,
-    session::pages::{DrivenPage, PageError},
+    session::pages::{PageError, Progress, Told},
 };
+
+/// The page of a task.
+pub(super) struct Start {
+    pub(super) place: ContextHandle,
+    pub(super) page: TargetId,
+    pub(super) limits: PageLimits,
+}
 
 /// An action that waits for its turn.
 pub(super) struct Job {
     pub(super) request: PageRequest,
     pub(super) granted: Granted,
     pub(super) limits: PageLimits,
+    /// Whoever is told of each action of a list.
+    pub(super) progress: Option<Progress>,
+    /// Describes an error as a part of a result.
+    pub(super) told: Told,
+    /// Whether it is performed also if nobody waits for the result any more.
+    pub(super) detach: bool,
     /// Closed when nobody waits for the result any more.
     pub(super) reply: oneshot::Sender<Result<Reply, PageError>>,
 }
@@ -28,13 +49,13 @@ enum End {
 }
 
 /// Performs the actions on a page.
-pub(super) async fn run(driving: PageDriving, on: DrivenPage, mut jobs: mpsc::Receiver<Job>) {
+pub(super) async fn run(driving: PageDriving, on: Start, mut jobs: mpsc::Receiver<Job>) {
     let (target, limits) = (on.page.clone(), on.limits);
     let deadline = tokio::time::Instant::now() + limits.timeout;
-    match by_deadline(deadline, Page::attach(on.place, on.page, limits)).await {
+    match by_deadline(deadline, Page::attach(on.place, on.page, limits, driving.used_names(&target))).await {
         Ok((page, events, state)) => {
             while matches!(serve(&page, &mut jobs, (&events, &state)).await, End::Idle) {
-                if driving.forget(&target, &jobs) {
+                if driving.forget(&target, &jobs, page.names()) {
                     return;
                 }
             }
@@ -58,10 +79,19 @@ async fn serve(page: &Page, jobs: &mut mpsc::Receiver<Job>, watched: Watched<'_>
             () = follow(watched) => return End::Closed,
             () = tokio::time::sleep(page.limits().idle) => return End::Idle,
         };
-        let Some(Job { request, granted, limits, mut reply }) = job else { return End::Closed };
-        if reply.is_closed() {
+        let Some(job) = job else { return End::Closed };
+        let Job { request, granted, limits, progress, told, detach, mut reply } = job;
+        if reply.is_closed() && !detach {
             continue;
         }
+        let work = async {
+            match request {
+                PageRequest::PageActions(actions) => {
+                    list::perform(page, granted, limits, actions, list::Audience { progress, told }).await
+                }
+                request => perform::perform(page, granted, limits, request).await,
+            }
+        };
         let is_closed = tokio::select! {
             // First: what an action sees when it goes on is not older than the answer for which it waited.
             biased;
@@ -69,12 +99,15 @@ async fn serve(page: &Page, jobs: &mut mpsc::Receiver<Job>, watched: Watched<'_>
                 let _ = reply.send(Err(PageError::Closed));
                 true
             }
-            result = perform::perform(page, granted, limits, request) => {
-                let is_late = matches!(result, Err(PageError::Timeout { .. }));
+            result = work => {
+                let is_late = match &result {
+                    Err(PageError::Step { error, .. }) => matches!(**error, PageError::Timeout { .. }),
+                    result => matches!(result, Err(PageError::Timeout { .. })),
+                };
                 let _ = reply.send(result);
                 is_late && is_closed_while(page.recover(), watched).await
             }
-            () = reply.closed() => is_closed_while(page.recover(), watched).await,
+            () = reply.closed(), if !detach => is_closed_while(page.recover(), watched).await,
         };
         if is_closed {
             return End::Closed;
@@ -98,12 +131,18 @@ async fn follow((events, state): Watched<'_>) {
 }
 
 impl PageDriving {
+    /// How far the names of a page are used.
+    fn used_names(&self, target: &TargetId) -> Names {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).of(target)
+    }
+
     /// Forgets a page that was idle; not if an action has come meanwhile.
-    fn forget(&self, target: &TargetId, jobs: &mpsc::Receiver<Job>) -> bool {
+    fn forget(&self, target: &TargetId, jobs: &mpsc::Receiver<Job>, names: Names) -> bool {
         let mut pages = self.pages();
         let is_idle = jobs.is_empty();
         if is_idle {
             pages.remove(target);
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).keep(target.clone(), names);
         }
         is_idle
     }

@@ -1,10 +1,11 @@
 //! What sessions need of the room `page`, which drives pages for callers without a CDP client: a trait, and its errors.
 
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
     api_types::{
-        Bad, Reply,
+        AnyValue, Bad, Reply, StepResult,
         capability::Granted,
         operations::{OnPage, PageRequest},
     },
@@ -14,7 +15,6 @@ use crate::{
 };
 
 /// A page of a session that a caller may drive.
-#[derive(Debug)]
 pub struct DrivenPage {
     /// Where the session is.
     pub place: ContextHandle,
@@ -24,7 +24,17 @@ pub struct DrivenPage {
     pub granted: Granted,
     /// The limits of actions.
     pub limits: PageLimits,
+    /// Whoever is told of each action of a list. There are at most as many as `limits.actions`.
+    pub progress: Option<Progress>,
+    /// Describes an error as a part of a result.
+    pub told: Told,
 }
+
+/// Describes an error as a problem of RFC 9457. The error is given back.
+pub type Told = Box<dyn Fn(PageError) -> (PageError, AnyValue) + Send + Sync>;
+
+/// The results of the actions of a list, as JSON, one after the other.
+pub type Progress = UnboundedSender<String>;
 
 /// Drives pages.
 pub trait PageService: Send + Sync {
@@ -120,6 +130,33 @@ pub enum PageError {
         condition: String,
         /// What was seen last.
         seen: String,
+    },
+    /// The page has no such handle.
+    #[error(
+        "the page has no value of the handle {handle}: it was freed, or the page has shown another document since; evaluate it \
+         again with handle: true"
+    )]
+    StaleHandle {
+        /// The handle.
+        handle: String,
+    },
+    /// The page keeps as many values as it may.
+    #[error("the page keeps {most} values, the most that page_handles allows; free some by DELETE …/pages/PAGE/handles")]
+    ManyHandles {
+        /// Value of the setting.
+        most: usize,
+    },
+    /// An action of a list has failed.
+    #[error("step {step} ({action}): {error}")]
+    Step {
+        /// Its number, from 0.
+        step: usize,
+        /// The action.
+        action: String,
+        /// Why.
+        error: Box<PageError>,
+        /// The results of those before it.
+        results: Vec<StepResult>,
     },
     /// The caller's script threw an exception.
     #[error("the script failed: {message}")]

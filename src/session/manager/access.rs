@@ -34,7 +34,8 @@ pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> 
         | Request::Page(_)
         | Request::Snapshot(_)
         | Request::Profile(_)
-        | Request::File(_) => false,
+        | Request::File(_)
+        | Request::Job(_) => false,
         Request::Server(_) | Request::Control(_) | Request::Tenant(_) => true,
     };
     if is_for_admins && !caller.tenant.capabilities().has(Capability::Admin) {
@@ -48,7 +49,8 @@ pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> 
             Concerns::Named(named) if named != &**only => return Err(unknown(named)),
             Concerns::Named(_) => true,
             Concerns::Own => from == Some(only),
-            Concerns::More => matches!(request, Request::Session(SessionRequest::ListSessions(_))),
+            // Of jobs it sees only those that were begun by the same right.
+            Concerns::More => matches!(request, Request::Session(SessionRequest::ListSessions(_)) | Request::Job(_)),
         },
     };
     if is_permitted { Ok(()) } else { Err(out_of_scope(caller, what)) }
@@ -88,7 +90,7 @@ pub(super) fn is_recorded(request: &Request) -> bool {
         Request::Profile(request) => !only_names(request),
         Request::File(request) => !only_lists(request),
         Request::Tenant(request) => !only_looks(request),
-        Request::Server(_) | Request::Page(_) => false,
+        Request::Server(_) | Request::Page(_) | Request::Job(_) => false,
     }
 }
 
@@ -149,7 +151,7 @@ fn reads(request: &Request) -> bool {
         Request::Server(_) => true,
         Request::Tenant(request) => only_looks(request),
         // What a page shows, a session shows to those who may drive it.
-        Request::Control(_) | Request::Page(_) => false,
+        Request::Control(_) | Request::Page(_) | Request::Job(_) => false,
     }
 }
 

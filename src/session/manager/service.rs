@@ -325,10 +325,11 @@ impl SessionManager {
             // In a box: it is much the largest of these futures.
             Request::Session(request) => Box::pin(self.perform_on_session(caller, from, request)).await,
             Request::Server(request) => self.perform_on_server(caller, request).await,
-            Request::Page(request) => self.perform_on_pages(caller, from, request).await,
+            Request::Page(request) => self.perform_on_pages(caller, from, request, None).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
             Request::Profile(request) => self.perform_on_profile(caller, request).await,
             Request::File(request) => self.perform_on_files(caller, from, request).await,
+            Request::Job(request) => self.perform_on_jobs(caller, request).await,
             Request::Control(request) => self.perform_control(request).await,
             Request::Tenant(request) => self.perform_on_tenants(request).await,
         }

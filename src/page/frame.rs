@@ -1,0 +1,22 @@
+//! A frame of a page that is driven.
+
+use std::sync::Arc;
+
+use crate::browser::PageDriver;
+
+/// A frame of the page.
+#[derive(Clone)]
+pub(super) struct Frame {
+    pub(super) id: String,
+    /// Its process, if that is not the page's.
+    pub(super) remote: Option<Arc<PageDriver>>,
+    /// The frame in which it is; `None` for the main frame.
+    pub(super) parent: Option<Box<Frame>>,
+}
+
+impl Frame {
+    /// Whether it is the main frame.
+    pub(super) fn is_main(&self) -> bool {
+        self.parent.is_none()
+    }
+}
