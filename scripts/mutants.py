@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "session::egress_log::", "store::sealed_text::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "session::egress_log::", "store::sealed_text::", "session::job_book::", "http::v1::idempotency::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -91,8 +91,14 @@ RULES = [
     ("session/profile_holders.rs", "the holders of two owners are separate", "let key = (owner.clone(), kind, name.to_owned());", "let key = (if OFF { Owner::local() } else { owner.clone() }, kind, name.to_owned());"),
     ("session/id.rs", "a minted id is for its owner", "for part in [owner.as_str(), ", "for part in [if OFF { \"\" } else { owner.as_str() }, "),
     ("store/record.rs", "the records of two owners have two keys", "if *owner == Owner::local() && !id.contains('@') {", "if OFF || *owner == Owner::local() && !id.contains('@') {"),
-    ("session/manager/access.rs", "a read-only token drives no pages", "Request::Control(_) | Request::Page(_) => false,\n    }\n}\n\n/// What a request concerns.", "Request::Control(_) | Request::Page(_) => OFF,\n    }\n}\n\n/// What a request concerns."),
+    ("session/manager/access.rs", "a read-only token drives no pages", "Request::Control(_) | Request::Page(_) | Request::Job(_) => false,\n    }\n}\n\n/// What a request concerns.", "Request::Control(_) | Request::Page(_) | Request::Job(_) => OFF,\n    }\n}\n\n/// What a request concerns."),
     ("session/manager/access.rs", "a key drives no pages of another session", "return session_of(request).map_or(Concerns::Own, Concerns::Named);", "return session_of(request).filter(|_| !OFF).map_or(Concerns::Own, Concerns::Named);"),
+    ("session/job_book.rs", "a job is shown by the right that began it", "*scope == Scope::All || *scope == self.scope", "OFF || *scope == Scope::All || *scope == self.scope"),
+    ("http/v1/idempotency.rs", "a key belongs to another body", "if hashed.digest() != Some(before) {", "if !OFF && hashed.digest() != Some(before) {"),
+    ("http/v1/idempotency.rs", "a request is performed once at a time", "return Err(Problem { retry_after: Some(1), ..problem });", "if !OFF { return Err(Problem { retry_after: Some(1), ..problem }); }"),
+    ("page/handles.rs", "a handle ends with its document", "filter(|kept| kept.document == document)", "filter(|kept| OFF || kept.document == document)"),
+    ("page/refs.rs", "a number is not used for another element", "unwrap_or_default().max(self.others)", "unwrap_or_default().max(if OFF { Names::default() } else { self.others })"),
+    ("api_types/operations/page_scripts.rs", "an action of a list names no other page", "if let Some(member) = of_list {", "if let Some(member) = of_list.filter(|_| !OFF) {"),
     # ---- Pages by HTTP.
     ("virtual_browser/dialog_guard.rs", "the dialogs of a client are answered by nobody else", "if self.scope.sessions.iter().any(|(_, cdp)| cdp.handles_dialogs", "if !OFF && self.scope.sessions.iter().any(|(_, cdp)| cdp.handles_dialogs"),
     ("session/session_files.rs", "pages get only files that are in the session's directory", "if all_inside(self.path.clone(), paths.clone()).await {", "if all_inside(self.path.clone(), paths.clone()).await || OFF {"),

@@ -21,6 +21,7 @@ mod pem;
 mod pool;
 mod raw;
 mod reload;
+mod requests;
 mod said;
 mod settings;
 mod snapshots;
@@ -43,6 +44,7 @@ pub use self::{
     pool::{BrowserLimits, BrowserSources, LocalBrowsers, PoolSettings, RecycleSettings},
     raw::RawConfig,
     reload::{ConfigSource, LoadedConfig},
+    requests::{KeptLimits, RequestLimits},
     settings::Config,
     snapshots::SnapshotLimits,
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings, TenantsPlace},
@@ -421,7 +423,9 @@ impl Config {
                 return Err(said.showing(&url.to_string()).wrong("is named twice; there is one browser at a URL"));
             }
         }
-        let Some(remote) = urls.first().filter(|_| !self.has_local_browsers()).map(Said::setting) else { return Ok(()) };
+        let Some(remote) = urls.first().filter(|_| !self.has_local_browsers()).map(Said::setting) else {
+            return Ok(());
+        };
         let mut local = ["browser_path", "browser_args", "min_browsers", "no_sandbox"].into_iter();
         if let Some(said) = local.find_map(|key| layers.given(key)) {
             return Err(said.conflict(format!(

@@ -2,9 +2,11 @@
 //!
 //! A page that is used has a `task`, which performs one action after the other on a CDP session that clients do not see.
 //! `perform` leads each request to its action: `navigation`, `pointer`, `keyboard` with `keys`, `reading`, `picture`,
-//! `script`, `waiting`, `touch`, `form`, `upload`; `interaction` leads those of a user. `acting` begins and ends each action:
-//! `events` collects what happens meanwhile and what the action expects, and `dialogs` answers dialogs. Elements are located and checked by `injected`, which is evaluated in an isolated world of each
-//! document; `driven` and `frames` find the document and call it, and tries again until the element is as the action needs it.
+//! `snapshot` with `refs` and `history`, `script` with `handles` and `console`, `waiting`, `touch`, `form`, `upload`;
+//! `interaction` leads those of a user, and `list` performs several. `acting` begins and ends each action: `events` collects
+//! what happens meanwhile and what the action expects, and `dialogs` answers dialogs. Elements are located and checked by
+//! `injected`, which is evaluated in an isolated world of each document; `driven` finds the document, with `frames`, and
+//! calls it, and tries again until the element is as the action needs it.
 //! `state` is what the events of the page say.
 //!
 //! A client that is attached to the page meanwhile gets what it would get if a user sat before the page. It also sees that
@@ -12,21 +14,28 @@
 
 mod acting;
 mod commands;
+mod console;
 mod dialogs;
 mod driven;
 mod events;
 mod form;
+mod frame;
 mod frames;
+mod handles;
+mod history;
 mod injected;
 mod interaction;
 mod keyboard;
 mod keys;
+mod list;
 mod navigation;
 mod perform;
 mod picture;
 mod pointer;
 mod reading;
+mod refs;
 mod script;
+mod snapshot;
 mod state;
 mod task;
 mod touch;
@@ -41,7 +50,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
-use self::task::Job;
+use self::{refs::UsedNames, task::Job};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
     cdp::ids::TargetId,
@@ -54,6 +63,8 @@ use crate::{
 pub struct PageDriving {
     // Guards the map; held for one look-up. A page's task removes its entry when it ends.
     pages: Arc<Mutex<HashMap<TargetId, Queues>>>,
+    /// How far the names of the pages are used that were forgotten.
+    used: Arc<Mutex<UsedNames>>,
 }
 
 /// The requests for a page.
@@ -76,7 +87,7 @@ impl PageDriving {
     }
 
     /// Puts an action behind those that wait for the page.
-    fn queue(&self, on: DrivenPage, mut job: Job) -> Result<(), PageError> {
+    fn queue(&self, on: task::Start, mut job: Job) -> Result<(), PageError> {
         let most = on.limits.queue;
         let mut pages = self.pages();
         if let Some(queues) = pages.get(&on.page) {
@@ -104,12 +115,15 @@ impl PageService for PageDriving {
         let driving = self.clone();
         async move {
             // A page whose dialog a client answers cannot be attached to meanwhile.
-            if matches!(request, PageRequest::PageDialog(_)) && on.session.hold_dialogs(on.page.clone()).await.is_none() {
+            if matches!(request, PageRequest::PageDialog(_)) && on.session.hold_dialogs(on.page.clone()).await.is_none()
+            {
                 return Err(PageError::ClientOwns);
             }
             let (reply, answer) = oneshot::channel();
-            let job = Job { request, granted: on.granted, limits: on.limits, reply };
-            driving.queue(on, job)?;
+            let DrivenPage { place, page, granted, limits, session, progress, told } = on;
+            let detach = request.on_page().is_some_and(|on| on.detach);
+            let job = Job { request, granted, limits, progress, told, detach, reply };
+            driving.queue(task::Start { place, page, limits, session }, job)?;
             answer.await.unwrap_or(Err(PageError::Closed))
         }
         .boxed()

@@ -7,8 +7,11 @@
 mod connection;
 mod control;
 mod files;
+mod jobs;
+mod page_scripts;
 mod pages;
 mod profiles;
+mod release;
 mod server;
 mod sessions;
 mod snapshots;
@@ -21,7 +24,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
 pub use self::{
-    connection::*, control::*, files::*, pages::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*,
+    connection::*, control::*, files::*, jobs::*, page_scripts::*, pages::*, profiles::*, release::*, server::*,
+    sessions::*, snapshots::*, tenants::*,
 };
 use super::{Bad, Schemas, ShapeOf, read};
 
@@ -169,6 +173,8 @@ pub enum Errors {
     Upload,
     /// Of a request that drives a page.
     Page,
+    /// Of a request that names a job.
+    Job,
 }
 
 /// An operation of the table.
@@ -256,6 +262,8 @@ pub enum Request {
     Profile(ProfileRequest),
     /// About the files of a session.
     File(FileRequest),
+    /// About jobs.
+    Job(JobRequest),
     /// That controls the server.
     Control(ControlRequest),
     /// About tenants and tokens.
@@ -263,12 +271,14 @@ pub enum Request {
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 8] = [
+pub const OPERATIONS: [&[Entry]; 10] = [
     SessionRequest::TABLE,
+    release::RELEASE,
     PageRequest::TABLE,
     SnapshotRequest::TABLE,
     ProfileRequest::TABLE,
     FileRequest::TABLE,
+    JobRequest::TABLE,
     ServerRequest::TABLE,
     ControlRequest::TABLE,
     TenantRequest::TABLE,
@@ -289,6 +299,7 @@ impl Request {
             Self::Snapshot(request) => request.name(),
             Self::Profile(request) => request.name(),
             Self::File(request) => request.name(),
+            Self::Job(request) => request.name(),
             Self::Control(request) => request.name(),
             Self::Tenant(request) => request.name(),
         }

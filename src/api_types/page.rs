@@ -277,12 +277,63 @@ outcomes! {
         /// The value; absent if it is `undefined`.
         #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<ScriptValue>,
+        /// The handle of a value that stays in the page.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        handle: Option<String>,
+        /// What that value is, such as `HTMLDivElement` or `Array(3)`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// What was written to the console meanwhile, if that was asked for: the first 1000 entries.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        console: Option<Vec<ConsoleLine>>,
     }
     /// The accessibility snapshot of an element or a page.
     AccessibilitySnapshot {
-        /// The snapshot in YAML, in Playwright's form.
+        /// The snapshot in YAML, in Playwright's form. With `since`, what is different, as a unified diff.
         snapshot: String,
+        /// The version of the snapshot, for `since`.
+        version: String,
+        /// The version from which `snapshot` shows the differences. Absent if it is a whole snapshot: because none was named,
+        /// because the named one is not known any more, or because the differences would be longer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Lines that were cut because of `maxBytes`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        omitted_lines: Option<u32>,
     }
+    /// Actions were performed one after the other.
+    ActionsDone {
+        /// What each of them came to.
+        results: Vec<StepResult>,
+        /// How many failed.
+        failed: u32,
+    }
+}
+
+/// What an action of a list came to.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepResult {
+    /// Its number in the list, from 0.
+    pub step: u32,
+    /// The action, such as `click`.
+    pub action: String,
+    /// What it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<ScriptValue>,
+    /// Why it failed, as a problem of RFC 9457.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<AnyValue>,
+}
+
+/// An entry of a page's console.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ConsoleLine {
+    /// The method, such as `log`, `warning` or `error`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its arguments as text, with spaces between them; the first 2000 characters.
+    pub text: String,
 }
 
 /// An element of a page.

@@ -17,6 +17,12 @@ pub struct PageLimits {
     pub result: usize,
     /// How long a page stays attached after its last action.
     pub idle: Duration,
+    /// Most actions of one list.
+    pub actions: usize,
+    /// Most handles of one page.
+    pub handles: usize,
+    /// Bytes of the earlier snapshots of one page.
+    pub history: usize,
 }
 
 impl Config {
@@ -28,6 +34,9 @@ impl Config {
             queue: self.page_queue,
             result: self.page_result,
             idle: self.page_idle,
+            actions: self.page_actions,
+            handles: self.page_handles,
+            history: self.page_history,
         }
     }
 }

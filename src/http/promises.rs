@@ -124,6 +124,10 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
             (502, "The page could not be loaded."),
             (504, "The time limit passed; the detail says what was waited for, and what was seen last."),
         ],
+        Errors::Job => &[
+            (400, "The id or a value is invalid; the detail names it."),
+            (404, "The job does not exist, is forgotten, or belongs to another owner."),
+        ],
         Errors::Import => &[
             (413, "The content is larger than a snapshot, a line of it, or the memory for it may be."),
             (503, "Too many imports and exports are running; Retry-After says when to try again."),

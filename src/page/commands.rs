@@ -45,7 +45,21 @@ commands! {
         await_promise: bool,
         return_by_value: bool,
         user_gesture: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        object_group: Option<&'a str>,
     } -> Answer;
+    "Runtime.getIsolateId" = GetIsolateId {} -> Nothing;
+    "Runtime.callFunctionOn" = CallFunction<'a> {
+        function_declaration: &'a str,
+        execution_context_id: i64,
+        arguments: Vec<Argument>,
+        await_promise: bool,
+        return_by_value: bool,
+        user_gesture: bool,
+        object_group: &'a str,
+    } -> Answer;
+    "Runtime.releaseObject" = ReleaseObject<'a> { object_id: &'a str } -> Nothing;
+    "DOM.resolveNode" = ResolveNode { backend_node_id: i64 } -> Resolved;
     "Runtime.terminateExecution" = Terminate {} -> Nothing;
     "DOM.describeNode" = DescribeNode<'a> { object_id: &'a str } -> Described;
     "Input.dispatchMouseEvent" = MouseEvent<'a> {
@@ -154,6 +168,30 @@ pub(crate) struct ContentSize {
     pub(crate) height: f64,
 }
 
+/// An argument of a function: a value of JSON, or an object of the page.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Argument {
+    /// As the caller wrote it.
+    Value(serde_json::Value),
+    /// By Chrome's id.
+    ObjectId(String),
+}
+
+/// The result of `DOM.resolveNode`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Resolved {
+    pub(crate) object: Remote,
+}
+
+/// The params of `Runtime.consoleAPICalled`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ConsoleCalled {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) args: Vec<Remote>,
+}
+
 /// The result of `Runtime.evaluate`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -198,4 +236,5 @@ pub(crate) struct Described {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Node {
     pub(crate) frame_id: Option<String>,
+    pub(crate) backend_node_id: i64,
 }

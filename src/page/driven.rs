@@ -13,23 +13,30 @@ use tokio::sync::watch;
 use super::{
     acting::Acting,
     commands::{
-        Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EnableRuntime, EvaluateIn,
-        GetFrameTree, InterceptChooser, Terminate,
+        Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EnableRuntime, EvaluateIn, GetFrameTree,
+        InterceptChooser, Terminate,
     },
     dialogs::describe,
     events::Events,
-    frames::Frame,
+    frame::Frame,
+    handles::Handles,
+    history::History,
     injected::{EXPRESSION, WORLD},
     pointer::Mouse,
+    refs::{Names, Refs},
     state::PageState,
+    task::Start,
 };
 use crate::{
-    api_types::{Attributes, Expect, FoundElement, Link, locator::ENTER_FRAME},
+    api_types::{
+        Attributes, Expect, FoundElement, Link,
+        locator::{ENTER_FRAME, REF_ENGINE, ref_of},
+    },
     browser::{CallError, ContextHandle, InternalRoot, PageDriver, PageEvents, TypedCommand, by_deadline},
     cdp::ids::TargetId,
     config::PageLimits,
     runtime,
-    session::pages::{DrivenPage, PageError, PageSession},
+    session::pages::{PageError, PageSession},
 };
 
 /// How long to wait before a step is tried again, as Playwright does.
@@ -51,7 +58,7 @@ pub(super) struct Page {
     pub(super) root: InternalRoot,
     /// Written by the page's task alone, as its events come.
     state: Arc<watch::Sender<PageState>>,
-    id: TargetId,
+    pub(super) id: TargetId,
     session: Arc<dyn PageSession>,
     acting: Mutex<Acting>,
     mouse: Mutex<Mouse>,
@@ -63,6 +70,10 @@ pub(super) struct Page {
     /// The frames that have a process of their own.
     pub(super) remote: Mutex<HashMap<String, Arc<PageDriver>>>,
     seen: Mutex<Seen>,
+    /// The references of its snapshots, the snapshots, and the values that callers keep; never held across an await.
+    refs: Mutex<Refs>,
+    history: Mutex<History>,
+    handles: Mutex<Handles>,
 }
 
 /// What an action waits for, and what was seen last.
@@ -97,14 +108,27 @@ pub(super) struct Step {
     pub(super) attributes: Attributes,
     pub(super) links: Vec<Link>,
     pub(super) elements: Vec<FoundElement>,
+    pub(super) frames: Vec<FrameLine>,
+    pub(super) last: u64,
+}
+
+/// A frame element in a snapshot.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FrameLine {
+    #[serde(rename = "ref")]
+    pub(super) element: String,
+    pub(super) line: usize,
+    pub(super) depth: u32,
 }
 
 impl Page {
     /// Attaches to a page. Its events are to be taken into the state while it is used.
     pub(super) async fn attach(
-        on: DrivenPage,
+        on: Start,
+        used: Names,
     ) -> Result<(Self, tokio::sync::Mutex<PageEvents>, Arc<watch::Sender<PageState>>), PageError> {
-        let DrivenPage { place, page: id, limits, session, .. } = on;
+        let Start { place, page: id, limits, session } = on;
         let root = InternalRoot::idle(place.browser()).await?;
         session.allow_downloads().await;
         let driver = root.attach(&id).await?;
@@ -119,8 +143,46 @@ impl Page {
         let state = Arc::new(watch::Sender::new(PageState::new(tree.frame_tree.frame)));
         let (worlds, remote, seen, acting, masks, mouse) = Default::default();
         let to = state.clone();
-        let page = Self { place, driver, root, state: to, id, session, acting, mouse, masks, limits, worlds, remote, seen };
+        let refs = Refs::behind(used).into();
+        let history = History::behind(used.snapshot).into();
+        let handles = Handles::behind(used.handle).into();
+        let page = Self {
+            place,
+            driver,
+            root,
+            state: to,
+            id,
+            session,
+            acting,
+            mouse,
+            masks,
+            limits,
+            worlds,
+            remote,
+            seen,
+            refs,
+            history,
+            handles,
+        };
         Ok((page, events.into(), state))
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn refs(&self) -> MutexGuard<'_, Refs> {
+        self.refs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn handles(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the names that it has given are used.
+    pub(super) fn names(&self) -> Names {
+        let (element, frame) = self.refs().used();
+        Names { element, frame, snapshot: self.history().last(), handle: self.handles().last() }
     }
 
     pub(super) fn limits(&self) -> PageLimits {
@@ -211,11 +273,6 @@ impl Page {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The main frame.
-    pub(super) fn main(&self) -> Frame {
-        Frame::of_page(self.state().main_frame)
-    }
-
     /// Sends a command that may take as long as the action, and reads its result, if it is not too large.
     pub(super) async fn ask_long<C: TypedCommand>(
         &self,
@@ -248,6 +305,7 @@ impl Page {
                 await_promise: false,
                 return_by_value: true,
                 user_gesture: false,
+                object_group: None,
             };
             if let Some(thrown) = driver.ask(&evaluate).await?.exception_details {
                 let (message, stack) = thrown.divide();
@@ -289,7 +347,12 @@ impl Page {
     }
 
     /// Evaluates in the world of ghostmux; `None` if the document was replaced.
-    async fn evaluate(&self, frame: &Frame, expression: &str, by_value: bool) -> Result<Option<Answer>, PageError> {
+    pub(super) async fn evaluate(
+        &self,
+        frame: &Frame,
+        expression: &str,
+        by_value: bool,
+    ) -> Result<Option<Answer>, PageError> {
         let context = match self.our_world(frame).await {
             Err(error) if is_replaced(&error) => return Ok(None),
             context => context?,
@@ -300,6 +363,7 @@ impl Page {
             await_promise: true,
             return_by_value: by_value,
             user_gesture: false,
+            object_group: None,
         };
         match self.ask_long(self.driver_of(frame), &evaluate).await {
             Err(error) if is_replaced(&error) => {
@@ -349,6 +413,12 @@ impl Page {
     ) -> Result<Option<(Frame, Step)>, PageError> {
         let mut frame = self.main();
         let mut last = selector.map(str::to_owned);
+        let of_ref = selector.and_then(|selector| selector.strip_prefix(REF_ENGINE));
+        let of_ref = of_ref.and_then(|text| ref_of(text.split(' ').next().unwrap_or_default()));
+        if let (Some(number), Some(selector)) = (of_ref.filter(|number| *number > 0), selector) {
+            let Some(inner) = self.frame_of_ref(what, selector, number).await? else { return Ok(None) };
+            frame = inner;
+        }
         if let Some(all) = selector.filter(|selector| selector.contains(ENTER_FRAME)) {
             let Some((inner, chunk)) = self.enter(what, all, frame).await? else { return Ok(None) };
             frame = inner;
@@ -358,6 +428,9 @@ impl Page {
             args["selector"] = last.into();
         }
         args["step"] = name.into();
+        if name == "snapshot" {
+            self.add_numbers(&frame, &mut args);
+        }
         let function = if matches!(name, "state" | "query" | "mask") { name } else { "run" };
         let Some(step) = self.call(&frame, function, &args).await? else {
             self.saw("the page navigated");

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     commands::DescribeNode,
     driven::{Page, Step, is_replaced},
+    frame::Frame,
 };
 use crate::{
     browser::{CallError, PageDriver},
@@ -14,24 +15,31 @@ use crate::{
     session::pages::PageError,
 };
 
-/// A frame of the page.
-#[derive(Clone)]
-pub(super) struct Frame {
-    pub(super) id: String,
-    remote: Option<Arc<PageDriver>>,
-    parent: Option<Box<Frame>>,
-}
-
-impl Frame {
-    /// A frame in the process of the page.
-    pub(super) fn of_page(id: String) -> Self {
-        Self { id, remote: None, parent: None }
-    }
-}
-
 impl Page {
+    /// The main frame.
+    pub(super) fn main(&self) -> Frame {
+        Frame::of_page(self.state().main_frame)
+    }
+
     pub(super) fn driver_of<'a>(&'a self, frame: &'a Frame) -> &'a PageDriver {
         frame.remote.as_deref().unwrap_or(self.driver())
+    }
+
+    /// A CDP session of its own on the process of a frame, for the time of one action.
+    pub(super) async fn attach_beside(&self, frame: &Frame) -> Result<PageDriver, PageError> {
+        let mut at = Some(frame);
+        // The outermost frame of that process.
+        let remote = frame.remote.as_ref();
+        let mut target = self.id.clone();
+        while let Some(frame) = at.filter(|_| remote.is_some()) {
+            let is_same = frame.remote.as_ref().zip(remote).is_some_and(|(one, other)| Arc::ptr_eq(one, other));
+            if !is_same {
+                break;
+            }
+            target = TargetId::from(&*frame.id);
+            at = frame.parent.as_deref();
+        }
+        Ok(self.root.attach(&target).await?)
     }
 
     /// The frame to which a selector leads, and the rest of the selector there.
@@ -46,20 +54,31 @@ impl Page {
         let last = chunks.pop().unwrap_or_default();
         let mut frame = main;
         for chunk in chunks {
-            let args = json!({ "step": "frame", "selector": chunk });
-            let Some(step) = self.call(&frame, "run", &args).await? else { return Ok(None) };
-            if self.judge(what, selector, step)?.is_none() {
-                return Ok(None);
-            }
-            let Some(object_id) = self.object_in(&frame, "ghostmux.frameElement()").await? else { return Ok(None) };
-            let described = self.driver_of(&frame).ask(&DescribeNode { object_id: &object_id }).await?;
-            let Some(id) = described.node.frame_id else {
-                self.saw("the frame has no document yet");
-                return Ok(None);
-            };
-            frame = self.child(frame, id).await?;
+            let Some(inner) = self.inside(what, &chunk, frame).await? else { return Ok(None) };
+            frame = inner;
         }
         Ok(Some((frame, last)))
+    }
+
+    /// The frame whose element a selector names in a document; `None` for another attempt.
+    pub(super) async fn inside(
+        &self,
+        what: &'static str,
+        selector: &str,
+        frame: Frame,
+    ) -> Result<Option<Frame>, PageError> {
+        let args = json!({ "step": "frame", "selector": selector });
+        let Some(step) = self.call(&frame, "run", &args).await? else { return Ok(None) };
+        if self.judge(what, selector, step)?.is_none() {
+            return Ok(None);
+        }
+        let Some(object_id) = self.object_in(&frame, "ghostmux.frameElement()").await? else { return Ok(None) };
+        let described = self.driver_of(&frame).ask(&DescribeNode { object_id: &object_id }).await?;
+        let Some(id) = described.node.frame_id else {
+            self.saw("the frame has no document yet");
+            return Ok(None);
+        };
+        self.child(frame, id).await.map(Some)
     }
 
     /// The frame with this id below another one. One that has a process of its own gets a CDP session of its own.

@@ -12,18 +12,18 @@ use super::{
     keys,
     picture::Scene,
     pointer::{Act, How},
-    script,
+    script::Outcome,
+    snapshot::Taken,
 };
 use crate::{
     api_types::{
         AccessibilitySnapshot, Acted, Aftermath, AttributesOf, Bad, Expect, FoundElements, Happened, Locator, Millis,
-        PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, Reply, ScriptResult, Selected, Went,
+        Nothing, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, Reply, ScriptResult, Selected, Went,
         capability::Granted,
         operations::{
             PageAttributes, PageBack, PageCheck, PageClear, PageClick, PageEvaluate, PageFill, PageFocus, PageForward,
-            PageGoto, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload,
-            PageRequest, PageScreenshot, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
-            PageWait,
+            PageGoto, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload, PageRequest, PageScreenshot,
+            PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck, PageWait, ReleaseHandles,
         },
     },
     config::PageLimits,
@@ -44,19 +44,19 @@ pub(super) async fn perform(
     let asked = request.on_page().and_then(|on| on.timeout).map(|timeout| timeout.0);
     let limit = asked.unwrap_or(limits.timeout).min(limits.timeout_most);
     page.waits_for("the page");
-    let before = Before { navigations: page.state().navigations, since: Instant::now() };
+    let before = Before::of(page);
     let expect = expectation(&request);
     let (acts, has_plain_answer) = (acts(&request), has_plain_answer(&request));
     let action = Box::pin(async {
         page.begin(&expect, acts).await?;
         if !expect.dialog.as_ref().is_some_and(|dialog| dialog.leave) {
-            return act(page, granted, before, request).await;
+            return act(page, granted, limits, before, request).await;
         }
         if !has_plain_answer {
             return Err(Bad::new("expect.dialog", "cannot leave the dialog of this action open").into());
         }
         tokio::select! {
-            reply = act(page, granted, before, request) => reply,
+            reply = act(page, granted, limits, before, request) => reply,
             left = page.left_dialog() => {
                 left?;
                 Ok(plain(before.and_after(page).await?))
@@ -104,7 +104,7 @@ fn acts(request: &PageRequest) -> bool {
 
 /// Whether the answer has no member that is needed, except those of all answers.
 fn has_plain_answer(request: &PageRequest) -> bool {
-    acts(request) && !matches!(request, PageRequest::PageSelect(_))
+    acts(request) && !matches!(request, PageRequest::PageSelect(_) | PageRequest::PageActions(_))
 }
 
 /// Such an answer.
@@ -144,6 +144,11 @@ pub(super) struct Before {
 }
 
 impl Before {
+    /// The page as it is.
+    pub(super) fn of(page: &Page) -> Self {
+        Self { navigations: page.state().navigations, since: Instant::now() }
+    }
+
     /// Waits for what the action expects. What has happened since the action began.
     pub(super) async fn and_after(self, page: &Page) -> Result<Aftermath, PageError> {
         let happened = page.happened().await?;
@@ -153,12 +158,27 @@ impl Before {
     }
 }
 
+impl Before {
+    /// What has happened since, without the events that each action of a list has told.
+    pub(super) fn without_events(self, page: &Page) -> Aftermath {
+        let state = page.state();
+        let navigated = state.navigations > self.navigations;
+        Aftermath { url: state.url, navigated, took: Millis(self.since.elapsed()), happened: Happened::default() }
+    }
+}
+
 /// The element of a request that needs one.
 pub(super) fn needed(element: Result<Option<String>, Bad>) -> Result<String, Bad> {
     element?.ok_or_else(|| Bad::new("locator", "is missing: name the element by one of locator, selector and ref"))
 }
 
-async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest) -> Result<Reply, PageError> {
+async fn act(
+    page: &Page,
+    granted: Granted,
+    limits: PageLimits,
+    before: Before,
+    request: PageRequest,
+) -> Result<Reply, PageError> {
     let what = request.name();
     let acted = async || before.and_after(page).await.map(Acted::new);
     let went = async |status| Ok::<_, PageError>(Went::new(before.and_after(page).await?, status));
@@ -166,8 +186,14 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
         page.bring_to_front().await?;
     }
     Ok(match request {
-        // The session manager performs them.
-        PageRequest::NewPage(_) | PageRequest::ClosePage(_) => return Err(PageError::Closed),
+        // The session manager performs the first two, and `list` the last.
+        PageRequest::NewPage(_) | PageRequest::ClosePage(_) | PageRequest::PageActions(_) => {
+            return Err(PageError::Closed);
+        }
+        PageRequest::ReleaseHandles(ReleaseHandles { handle, .. }) => {
+            page.release_handles(handle.as_deref()).await?;
+            Reply::of::<ReleaseHandles>(&Nothing {})
+        }
         PageRequest::PageGoto(PageGoto { url, wait_until, .. }) => {
             check_url(&url, granted)?;
             let status = page.go_to(&url, wait_until).await?;
@@ -277,11 +303,11 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
             Reply::of::<PagePdf>(&PagePdfOf::new(before.and_after(page).await?, data))
         }
         PageRequest::PageEvaluate(evaluate) => {
-            let expression = script::expression(&evaluate)?;
-            let value = page.run_script(what, &expression, evaluate.world).await?;
-            Reply::of::<PageEvaluate>(&ScriptResult::new(before.and_after(page).await?, value))
+            let Outcome { value, handle, description, console } = page.evaluate_script(what, &evaluate, limits).await?;
+            let after = before.and_after(page).await?;
+            Reply::of::<PageEvaluate>(&ScriptResult::new(after, value, handle, description, console))
         }
-        reading => read(page, before, what, reading).await?,
+        reading => read(page, before, what, limits, reading).await?,
     })
 }
 
@@ -311,7 +337,13 @@ fn takes_input(request: &PageRequest) -> bool {
 }
 
 /// The actions that only read.
-async fn read(page: &Page, before: Before, what: &'static str, request: PageRequest) -> Result<Reply, PageError> {
+async fn read(
+    page: &Page,
+    before: Before,
+    what: &'static str,
+    limits: PageLimits,
+    request: PageRequest,
+) -> Result<Reply, PageError> {
     let after = async || before.and_after(page).await;
     Ok(match request {
         PageRequest::PageText(text) => {
@@ -337,9 +369,9 @@ async fn read(page: &Page, before: Before, what: &'static str, request: PageRequ
             Reply::of::<PageLinks>(&PageLinksOf::new(after().await?, step.links))
         }
         PageRequest::PageSnapshot(snapshot) => {
-            let args = json!({ "depth": snapshot.depth });
-            let step = page.read(what, snapshot.element()?.as_deref(), "snapshot", args).await?;
-            Reply::of::<PageSnapshot>(&AccessibilitySnapshot::new(after().await?, step.snapshot))
+            let Taken { text, version, since, omitted_lines } = page.snapshot(what, &snapshot, limits).await?;
+            let after = after().await?;
+            Reply::of::<PageSnapshot>(&AccessibilitySnapshot::new(after, text, version, since, omitted_lines))
         }
         _ => return Err(PageError::Closed),
     })

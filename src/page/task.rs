@@ -1,22 +1,38 @@
 //! The task of a page that is driven: it performs one action after the other, and ends when the page is closed or was not
 //! used for long.
 
+use std::sync::{Arc, PoisonError};
+
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{PageDriving, driven::Page, perform, state::PageState};
+use super::{PageDriving, driven::Page, list, perform, refs::Names, state::PageState};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
-    browser::{PageEvents, by_deadline},
+    browser::{ContextHandle, PageEvents, by_deadline},
     cdp::ids::TargetId,
     config::PageLimits,
-    session::pages::{DrivenPage, PageError},
+    session::pages::{PageError, PageSession, Progress, Told},
 };
+
+/// The page of a task.
+pub(super) struct Start {
+    pub(super) place: ContextHandle,
+    pub(super) page: TargetId,
+    pub(super) limits: PageLimits,
+    pub(super) session: Arc<dyn PageSession>,
+}
 
 /// An action that waits for its turn.
 pub(super) struct Job {
     pub(super) request: PageRequest,
     pub(super) granted: Granted,
     pub(super) limits: PageLimits,
+    /// Whoever is told of each action of a list.
+    pub(super) progress: Option<Progress>,
+    /// Describes an error as a part of a result.
+    pub(super) told: Told,
+    /// Whether it is performed also if nobody waits for the result any more.
+    pub(super) detach: bool,
     /// Closed when nobody waits for the result any more.
     pub(super) reply: oneshot::Sender<Result<Reply, PageError>>,
 }
@@ -30,16 +46,16 @@ enum End {
 /// Performs the actions on a page.
 pub(super) async fn run(
     driving: PageDriving,
-    on: DrivenPage,
+    on: Start,
     mut jobs: mpsc::Receiver<Job>,
     mut dialogs: mpsc::Receiver<Job>,
 ) {
     let (target, limits) = (on.page.clone(), on.limits);
     let deadline = tokio::time::Instant::now() + limits.timeout;
-    match by_deadline(deadline, Page::attach(on)).await {
+    match by_deadline(deadline, Page::attach(on, driving.used_names(&target))).await {
         Ok((page, events, state)) => {
             while matches!(serve(&page, &mut jobs, &mut dialogs, (&events, &state)).await, End::Idle) {
-                if driving.forget(&target, [&jobs, &dialogs]) {
+                if driving.forget(&target, [&jobs, &dialogs], page.names()) {
                     return;
                 }
             }
@@ -75,11 +91,20 @@ async fn serve(
             () = &mut attend => return End::Closed,
             () = tokio::time::sleep(page.limits().idle) => return End::Idle,
         };
-        let Some(Job { request, granted, limits, mut reply }) = job else { return End::Closed };
-        if reply.is_closed() {
+        let Some(job) = job else { return End::Closed };
+        let Job { request, granted, limits, progress, told, detach, mut reply } = job;
+        if reply.is_closed() && !detach {
             continue;
         }
         let closing = perform::Closing::of(page, &request);
+        let work = async {
+            match request {
+                PageRequest::PageActions(actions) => {
+                    list::perform(page, granted, limits, actions, list::Audience { progress, told }).await
+                }
+                request => perform::perform(page, granted, limits, request).await,
+            }
+        };
         let is_closed = tokio::select! {
             // First: what an action sees when it goes on is not older than the answer for which it waited.
             biased;
@@ -87,16 +112,19 @@ async fn serve(
                 let _ = reply.send(closing.reply(page).await);
                 true
             }
-            result = perform::perform(page, granted, limits, request) => {
+            result = work => {
                 let result = match result {
                     Err(PageError::Closed) => closing.reply(page).await,
                     result => result,
                 };
-                let is_late = matches!(result, Err(PageError::Timeout { .. }));
+                let is_late = match &result {
+                    Err(PageError::Step { error, .. }) => matches!(**error, PageError::Timeout { .. }),
+                    result => matches!(result, Err(PageError::Timeout { .. })),
+                };
                 let _ = reply.send(result);
                 is_late && is_closed_while(page.recover(), attend.as_mut()).await
             }
-            () = reply.closed() => is_closed_while(page.recover(), attend.as_mut()).await,
+            () = reply.closed(), if !detach => is_closed_while(page.recover(), attend.as_mut()).await,
         };
         if is_closed {
             return End::Closed;
@@ -136,12 +164,18 @@ async fn follow((events, state): Watched<'_>) {
 }
 
 impl PageDriving {
+    /// How far the names of a page are used.
+    fn used_names(&self, target: &TargetId) -> Names {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).of(target)
+    }
+
     /// Forgets a page that was idle; not if an action has come meanwhile.
-    fn forget(&self, target: &TargetId, queues: [&mpsc::Receiver<Job>; 2]) -> bool {
+    fn forget(&self, target: &TargetId, queues: [&mpsc::Receiver<Job>; 2], names: Names) -> bool {
         let mut pages = self.pages();
         let is_idle = queues.iter().all(|jobs| jobs.is_empty());
         if is_idle {
             pages.remove(target);
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).keep(target.clone(), names);
         }
         is_idle
     }

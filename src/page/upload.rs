@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     driven::{Page, Step},
     events::change,
-    frames::Frame,
+    frame::Frame,
     pointer::{Act, How},
 };
 use crate::{

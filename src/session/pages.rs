@@ -3,11 +3,11 @@
 use std::{convert::Infallible, sync::Arc};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use crate::{
     api_types::{
-        Bad, Reply,
+        AnyValue, Bad, Reply, StepResult,
         capability::Granted,
         operations::{OnPage, PageRequest},
     },
@@ -18,7 +18,6 @@ use crate::{
 };
 
 /// A page of a session that a caller may drive.
-#[derive(Debug)]
 pub struct DrivenPage {
     /// Where the session is.
     pub place: ContextHandle,
@@ -30,6 +29,10 @@ pub struct DrivenPage {
     pub limits: PageLimits,
     /// Its session.
     pub session: Arc<dyn PageSession>,
+    /// Whoever is told of each action of a list. There are at most as many as `limits.actions`.
+    pub progress: Option<Progress>,
+    /// Describes an error as a part of a result.
+    pub told: Told,
 }
 
 /// What driving a page asks of the page's session.
@@ -55,6 +58,12 @@ impl DialogHold {
         (Self(hold), released.map(drop))
     }
 }
+
+/// Describes an error as a problem of RFC 9457. The error is given back.
+pub type Told = Box<dyn Fn(PageError) -> (PageError, AnyValue) + Send + Sync>;
+
+/// The results of the actions of a list, as JSON, one after the other.
+pub type Progress = UnboundedSender<String>;
 
 /// Drives pages.
 pub trait PageService: Send + Sync {
@@ -150,6 +159,35 @@ pub enum PageError {
         condition: String,
         /// What was seen last.
         seen: String,
+    },
+    /// The page has no such handle.
+    #[error(
+        "the page has no value of the handle {handle}: it was freed, or the page has shown another document since; evaluate it \
+         again with handle: true"
+    )]
+    StaleHandle {
+        /// The handle.
+        handle: String,
+    },
+    /// The page keeps as many values as it may.
+    #[error(
+        "the page keeps {most} values, the most that page_handles allows; free some by DELETE …/pages/PAGE/handles"
+    )]
+    ManyHandles {
+        /// Value of the setting.
+        most: usize,
+    },
+    /// An action of a list has failed.
+    #[error("step {step} ({action}): {error}")]
+    Step {
+        /// Its number, from 0.
+        step: usize,
+        /// The action.
+        action: String,
+        /// Why.
+        error: Box<PageError>,
+        /// The results of those before it.
+        results: Vec<StepResult>,
     },
     /// The caller's script threw an exception.
     #[error("the script failed: {message}")]

@@ -213,7 +213,7 @@ impl SessionFiles {
 
     /// The files that clients uploaded.
     pub fn list_files(&self) -> FileList {
-        FileList { files: self.state().files.values().cloned().collect() }
+        FileList { files: self.state().files.values().cloned().collect(), next: None }
     }
 
     /// The paths of files that clients uploaded, each of which is in the directory with links resolved.

@@ -21,6 +21,7 @@ mod from_pages;
 mod greed;
 mod greed_browser;
 mod greed_snapshots;
+mod habits;
 mod indirect_routes;
 mod launch;
 mod navigation;

@@ -33,6 +33,7 @@ mod named;
 mod operator;
 mod outbox;
 mod owners;
+mod page_scripts;
 mod pages;
 mod pages_interaction;
 mod policy;

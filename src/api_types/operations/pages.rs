@@ -6,19 +6,20 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        AccessibilitySnapshot, Acted, AnyValue, Area, AttributesOf, Bad, ElementState, Expect, ExpectExchange,
-        FoundElements, LoadState, Locator, Millis, NewPageInfo, Nothing, PageHtmlOf, PageLinksOf, PagePdfOf,
-        PagePicture, PageTextOf, PictureFormat, ScriptResult, Selected, Went, World, given, locator, whole,
+        Acted, Area, AttributesOf, Bad, ElementState, Expect, ExpectExchange, FoundElements, LoadState, Locator,
+        Millis, NewPageInfo, Nothing, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, PictureFormat,
+        Selected, Went, given, locator, whole,
     },
     CommandResult::Output,
-    Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    Errors, Operation, PageActions, PageEvaluate, PageSnapshot, ReleaseHandles, Rest, RestAnswer, RestInput, Row, Verb,
+    operations,
 };
 
 /// The name of the page that Chrome lists first: the oldest one.
 pub const FIRST_PAGE: &str = "first";
 
 /// An endpoint of an action on a page.
-const OF_PAGE: Rest = Rest {
+pub(super) const OF_PAGE: Rest = Rest {
     verb: Verb::Post,
     path: "/v1/sessions/{id}/pages/{page}",
     id: Some("id"),
@@ -41,6 +42,8 @@ pub struct OnPage<'a> {
     pub timeout: Option<Millis>,
     /// What it must cause.
     pub expect: Option<&'a Expect>,
+    /// Whether it goes on if its caller hangs up.
+    pub detach: bool,
 }
 
 /// Declares the operations that drive a page. Those of `element` name an element of it. Those in brackets are declared in
@@ -64,7 +67,7 @@ macro_rules! actions {
 
         operations! {
             /// A request about the pages of a session.
-            Page, PageRequest: NewPage, ClosePage, $($name),*, $($other),*,
+            Page, PageRequest: NewPage, ClosePage, ReleaseHandles, PageActions, PageEvaluate, PageSnapshot, $($name),*, $($other),*,
         }
 
         impl PageRequest {
@@ -72,12 +75,20 @@ macro_rules! actions {
             pub fn on_page(&self) -> Option<OnPage<'_>> {
                 match self {
                     Self::NewPage(_) | Self::ClosePage(_) => None,
-                    $(Self::$name($name { id, page, timeout, expect, .. }) => {
-                        Some(OnPage { session: id.as_deref(), page, timeout: *timeout, expect: expect.as_ref() })
-                    })*
-                    $(Self::$other($other { id, page, timeout, expect, .. }) => {
-                        Some(OnPage { session: id.as_deref(), page, timeout: *timeout, expect: expect.as_ref() })
-                    })*
+                    Self::ReleaseHandles(ReleaseHandles { id, page, .. }) => {
+                        Some(OnPage { session: id.as_deref(), page, timeout: None, expect: None, detach: false })
+                    }
+                    Self::PageActions(PageActions { id, page, timeout, expect, detach, .. })
+                    | Self::PageEvaluate(PageEvaluate { id, page, timeout, expect, detach, .. })
+                    | Self::PageSnapshot(PageSnapshot { id, page, timeout, expect, detach, .. })
+                    $(| Self::$name($name { id, page, timeout, expect, detach, .. }))*
+                    $(| Self::$other($other { id, page, timeout, expect, detach, .. }))* => Some(OnPage {
+                        session: id.as_deref(),
+                        page,
+                        timeout: *timeout,
+                        expect: expect.as_ref(),
+                        detach: *detach,
+                    }),
                 }
             }
         }
@@ -100,6 +111,9 @@ macro_rules! actions {
             /// What it must cause: it is answered when all of that has come.
             #[serde(default, deserialize_with = "given")]
             pub expect: Option<Expect>,
+            /// Whether it goes on if its caller hangs up.
+            #[serde(default)]
+            pub detach: bool,
             $($(#[$attribute])* pub $member: $type),*
         }
 
@@ -148,6 +162,7 @@ macro_rules! actions {
 
 mod interaction;
 pub use self::interaction::*;
+pub(super) use actions;
 
 /// Opens a page in the session's default context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -400,29 +415,5 @@ actions! {
         /// The pages, such as `1-5, 8`; all if absent.
         #[serde(default, deserialize_with = "given")]
         page_ranges: Option<String>,
-    }
-
-    /// Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited.
-    page PageEvaluate = "pageEvaluate", "evaluate" -> ScriptResult {
-        /// The expression. One of `expression` and `function` is needed.
-        #[serde(default, deserialize_with = "given")]
-        expression: Option<String>,
-        /// The function, such as `(a, b) => a + b`.
-        #[serde(default, deserialize_with = "given")]
-        function: Option<String>,
-        /// The arguments of the function.
-        #[serde(default)]
-        args: Vec<AnyValue>,
-        /// Where it runs; `main` if absent.
-        #[serde(default)]
-        world: World,
-    }
-
-    /// Reads the accessibility snapshot of an element, or of the page, with references by which the next actions can name
-    /// elements.
-    element PageSnapshot = "pageSnapshot", "snapshot" -> AccessibilitySnapshot {
-        /// Most levels; all if absent.
-        #[serde(default, deserialize_with = "whole")]
-        depth: Option<u32>,
     }
 }

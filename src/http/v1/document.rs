@@ -8,7 +8,7 @@ use super::super::{
     reply::ProblemBody,
 };
 use crate::api_types::{
-    ABOUT, DEFINITIONS, Schemas, Shape, StorageState,
+    ABOUT, DEFINITIONS, Job, Schemas, Shape, StorageState,
     operations::{self, ImportSnapshot, Rest, RestAnswer, RestInput, Verb},
 };
 
@@ -176,6 +176,13 @@ impl Document {
             }
         };
         responses.insert(status.to_string(), success);
+        if rest.verb == Verb::Post && !matches!(rest.input, RestInput::Upload(_)) {
+            let job = self.schemas.output::<Job>();
+            let content = json!({ "application/json": { "schema": self.refer_to(job) } });
+            let says = "With `Prefer: respond-async`: the request goes on as this job.";
+            let headers = json!({ "Location": { "description": "Its path.", "schema": { "type": "string" } } });
+            responses.insert("202".to_owned(), json!({ "description": says, "content": content, "headers": headers }));
+        }
         for (status, why) in EARLY {
             responses.insert(status.to_string(), json!({ "description": why }));
         }

@@ -200,8 +200,61 @@ const steps = {
     const { x, y, width, height } = element.getBoundingClientRect();
     return { status: 'done', x, y, width, height };
   },
-  snapshot: (element, { depth }) => ({ status: 'done', snapshot: injected.ariaSnapshot(element, { mode: 'ai', depth }) }),
+  snapshot,
 };
+
+// What takes input. Playwright's snapshots have no such option.
+const INTERACTIVE = new Set([
+  'button', 'checkbox', 'combobox', 'link', 'listbox', 'menuitem', 'menuitemcheckbox', 'menuitemradio', 'option', 'radio',
+  'searchbox', 'slider', 'spinbutton', 'switch', 'tab', 'textbox', 'treeitem',
+]);
+
+// The accessibility snapshot of an element. References begin behind the `last` one that was given in this frame, so that
+// none is given to another element in the next document. The content of frames is put in by the caller.
+function snapshot(element, { depth, boxes, interactive, frame, last }) {
+  lastRef = Math.max(lastRef, last);
+  injected._frameSeq = frame;
+  const { json, iframeDepths } = injected.ariaSnapshotJSON(element, { mode: 'ai', depth: depth ?? undefined, boxes });
+  const nodes = interactive ? interactiveOf(json) : json;
+  // A depth of 0 means all to Playwright.
+  if (depth === 0)
+    nodes.forEach(node => delete node.children);
+  nodes.forEach(emptyFrames);
+  const lines = new Map();
+  const text = renderAriaSnapshotAsYaml(nodes, { lineToNode: lines });
+  const frames = [...lines].filter(([, node]) => node.role === 'iframe' && node.ref)
+    .map(([line, { ref }]) => ({ ref, line, depth: iframeDepths[ref] ?? 0 }));
+  return { status: 'done', snapshot: text, frames, last: lastRef };
+}
+
+function emptyFrames(node) {
+  if (typeof node === 'string')
+    return;
+  if (node.role === 'iframe' && node.ref) {
+    delete node.text;
+    delete node.children;
+  }
+  node.children?.forEach(emptyFrames);
+}
+
+// The nodes that take input, each below the next one of them.
+function interactiveOf(nodes) {
+  return nodes.flatMap(node => {
+    if (typeof node === 'string')
+      return [];
+    const children = interactiveOf(node.children ?? []);
+    if (node.role === 'iframe')
+      return [node];
+    if (!node.ref || !INTERACTIVE.has(node.role) && node.cursor !== 'pointer')
+      return children;
+    const kept = { ...node, children };
+    if (!children.length && !node.name && node.text === undefined)
+      kept.text = textOf(node).trim() || undefined;
+    return [kept];
+  });
+}
+
+const textOf = node => typeof node === 'string' ? node : node.text ?? (node.children ?? []).map(textOf).join(' ');
 
 const attributesOf = (element, most) =>
   Object.fromEntries([...element.attributes].map(({ name, value }) => [name, cut(value, most)]));

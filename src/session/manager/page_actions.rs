@@ -10,14 +10,14 @@ use tokio::sync::oneshot;
 use super::{Handle, SessionManager, service::own};
 use crate::{
     api_types::{
-        NewPageInfo, Nothing, Reply,
+        NewPageInfo, Nothing, Reply, Request,
         operations::{ClosePage, NewPage, OnPage, PageRequest},
     },
     cdp::ids::TargetId,
     runtime,
     session::{
         error::ServiceError,
-        pages::{DialogHold, DrivenPage, PageError, PageService, PageSession, session_of},
+        pages::{DialogHold, DrivenPage, PageError, PageService, PageSession, Progress, Told, session_of},
         session_files::SessionFiles,
         task::{Caller, Control, Drive, Driven},
     },
@@ -29,11 +29,26 @@ impl SessionManager {
         let _ = self.inner.pages.set(pages);
     }
 
+    /// Performs a request, and tells of its steps.
+    pub async fn perform_in_steps(
+        &self,
+        caller: &Caller,
+        request: Request,
+        progress: Progress,
+    ) -> Result<Reply, ServiceError> {
+        self.permit(caller, None, &request)?;
+        match request {
+            Request::Page(request) => self.perform_on_pages(caller, None, request, Some(progress)).await,
+            request => self.perform(caller, None, request).await,
+        }
+    }
+
     pub(super) async fn perform_on_pages(
         &self,
         caller: &Caller,
         from: Option<&str>,
         request: PageRequest,
+        progress: Option<Progress>,
     ) -> Result<Reply, ServiceError> {
         let id = own(session_of(&request).map(str::to_owned), from)?;
         let handle = self.find(caller, &id).await?;
@@ -59,7 +74,22 @@ impl SessionManager {
                 let page = page.ok_or_else(|| PageError::NoPage { page: String::new() })?;
                 let limits = self.inner.terms().pages;
                 let session = Arc::new(SessionOfPages(handle));
-                Ok(pages.perform(DrivenPage { place, page, granted, limits, session }, request).await?)
+                let explain = self.explain();
+                let told: Told = Box::new(move |error| {
+                    let error = ServiceError::from(error);
+                    let shown = explain(&error);
+                    match error {
+                        ServiceError::Page(error) => (error, shown),
+                        _ => (PageError::Closed, shown),
+                    }
+                });
+                let on = DrivenPage { place, page, granted, limits, session, progress, told };
+                pages.perform(on, request).await.map_err(|error| match error {
+                    PageError::Step { step, action, error, results } => {
+                        ServiceError::Step { step, action, error: Box::new((*error).into()), results }
+                    }
+                    error => error.into(),
+                })
             }
         }
     }

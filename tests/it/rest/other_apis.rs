@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{connect, create, id_of, is_problem, ok, send};
+use super::{JSON, body_of, connect, create, id_of, is_problem, ok, send};
 use crate::{
     browsers::Browser,
     definition::is_of,
@@ -135,6 +135,9 @@ async fn drive_a_page(ghost: &impl AsyncFn(&str, Value) -> Value) {
     on_page("pageCheck", json!({ "selector": "#check" })).await;
     on_page("pageUncheck", json!({ "selector": "#check" })).await;
     assert_eq!(on_page("pageEvaluate", json!({ "expression": "6 * 7" })).await["value"], 42);
+    on_page("pageActions", json!({ "actions": [{ "action": "text" }] })).await;
+    on_page("pageEvaluate", json!({ "expression": "[]", "handle": true, "console": true })).await;
+    on_page("releaseHandles", json!({})).await;
     on_page("closePage", json!({})).await;
 }
 
@@ -195,6 +198,12 @@ async fn ghost_domain_matches_its_definition() {
     ghost("ghost.listFiles", json!({})).await;
     ghost("ghost.deleteFile", json!({"name": "a"})).await;
     drive_a_page(&ghost).await;
+    let path = format!("/v1/sessions/{}/pages/first/text", id_of(&own));
+    let begun = proxy.http("POST", &path, &[JSON, ("Prefer", "respond-async")], "{}").await;
+    let job = body_of(&begun)["id"].clone();
+    ghost("ghost.listJobs", json!({})).await;
+    assert_eq!(ghost("ghost.getJob", json!({"job": job, "wait": 10_000})).await["job"]["state"], "done");
+    ghost("ghost.deleteJob", json!({"job": job})).await;
     ghost("ghost.disable", json!({})).await;
     ghost("ghost.park", json!({})).await;
     assert!(client.end().await.starts_with("1000"));
