@@ -18,6 +18,7 @@ pub mod operations;
 mod owner;
 mod page;
 mod page_events;
+mod page_state;
 mod paging;
 mod profile;
 mod protocol;
@@ -66,6 +67,11 @@ pub use self::{
     page_events::{
         DialogAnswer, DialogType, Exchange, Expect, ExpectDialog, ExpectExchange, ExpectFileChooser, ExpectNavigation,
         ExpectUrl, Expected, FileChooserInfo, FileForPage, Happened, OpenedPage, PageDialogInfo, PageException,
+    },
+    page_state::{
+        CdpResult, ColorScheme, ConsoleEntry, ConsoleOf, Cookie, CookieFilter, CookiesOf, Geolocation, InitScript,
+        MarkdownOf, MediaType, NetworkOf, ReducedMotion, RouteAction, RouteInfo, RoutesOf, SameSite, ScriptsOf,
+        Setting, StorageArea, StorageOf,
     },
     paging::{PageOf, paged},
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},

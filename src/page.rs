@@ -9,34 +9,50 @@
 //! calls it, and tries again until the element is as the action needs it.
 //! `state` is what the events of the page say.
 //!
+//! `state_actions` leads requests about the state of a page to theirs. What a page pretends to be (`emulation`, `devices`)
+//! and the cookies of its context (`storage`) are set by commands that go the way of a client's (`means`). What needs the
+//! events of the page stands on its hidden CDP session and is `held` there: `routes`, `init_scripts`, `log`, `network_log`.
+//!
 //! A client that is attached to the page meanwhile gets what it would get if a user sat before the page. It also sees that
 //! the isolated worlds exist, if it has enabled the domain `Runtime`.
 
 mod acting;
 mod commands;
 mod console;
+mod devices;
 mod dialogs;
 mod driven;
+mod emulation;
 mod events;
 mod form;
 mod frame;
 mod frames;
 mod handles;
+mod held;
 mod history;
+mod init_scripts;
 mod injected;
 mod interaction;
 mod keyboard;
 mod keys;
 mod list;
+mod log;
+mod markdown;
+mod means;
 mod navigation;
+mod network_log;
+mod pattern;
 mod perform;
 mod picture;
 mod pointer;
 mod reading;
 mod refs;
+mod routes;
 mod script;
 mod snapshot;
 mod state;
+mod state_actions;
+mod storage;
 mod task;
 mod touch;
 mod upload;
@@ -50,13 +66,16 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
-use self::{refs::UsedNames, task::Job};
+use self::{means::Means, refs::UsedNames, task::Job};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
     cdp::ids::TargetId,
     session::pages::{DrivenPage, PageError, PageService},
     virtual_browser::arguments::url_allowed,
 };
+
+/// What a client owns that answers the dialogs of a page.
+const DIALOGS: &str = "who answers the dialogs";
 
 /// The pages that are driven; cheap to clone.
 #[derive(Clone, Default)]
@@ -117,12 +136,12 @@ impl PageService for PageDriving {
             // A page whose dialog a client answers cannot be attached to meanwhile.
             if matches!(request, PageRequest::PageDialog(_)) && on.session.hold_dialogs(on.page.clone()).await.is_none()
             {
-                return Err(PageError::ClientOwns);
+                return Err(PageError::ClientOwns { what: DIALOGS });
             }
             let (reply, answer) = oneshot::channel();
-            let DrivenPage { place, page, granted, limits, session, progress, told } = on;
-            let detach = request.on_page().is_some_and(|on| on.detach);
-            let job = Job { request, granted, limits, progress, told, detach, reply };
+            let DrivenPage { place, page, granted, limits, session, progress, told, commands, claims } = on;
+            let (detach, means) = (request.on_page().is_some_and(|on| on.detach), Means { commands, claims });
+            let job = Job { request, granted, limits, means, progress, told, detach, reply };
             driving.queue(task::Start { place, page, limits, session }, job)?;
             answer.await.unwrap_or(Err(PageError::Closed))
         }

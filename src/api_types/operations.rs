@@ -9,6 +9,7 @@ mod control;
 mod files;
 mod jobs;
 mod page_scripts;
+mod page_state;
 mod pages;
 mod profiles;
 mod release;
@@ -24,8 +25,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
 pub use self::{
-    connection::*, control::*, files::*, jobs::*, page_scripts::*, pages::*, profiles::*, release::*, server::*,
-    sessions::*, snapshots::*, tenants::*,
+    connection::*, control::*, files::*, jobs::*, page_scripts::*, page_state::*, pages::*, profiles::*, release::*,
+    server::*, sessions::*, snapshots::*, tenants::*,
 };
 use super::{Bad, Schemas, ShapeOf, read};
 

@@ -6,9 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::{
-    Download, Expected, FileChooserInfo, Happened, Millis, OpenedPage, PageDialogInfo, PageException, launch::ANY,
-};
+use super::{Happened, Millis, launch::ANY};
 
 /// A value of JSON of any type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,6 +160,7 @@ pub struct Aftermath {
     pub happened: Happened,
 }
 
+/// Declares what actions answer: the members of every answer, and their own.
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)? })*) => {$(
         $(#[$doc])*
@@ -176,35 +175,35 @@ macro_rules! outcomes {
             pub took: Millis,
             /// The pages that the page opened meanwhile. This and the next lists have at most 20 entries.
             #[serde(skip_serializing_if = "Vec::is_empty")]
-            pub opened: Vec<OpenedPage>,
+            pub opened: Vec<$crate::api_types::OpenedPage>,
             /// The target ids of the session's pages that were closed meanwhile.
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub closed: Vec<String>,
             /// The dialogs of the page.
             #[serde(skip_serializing_if = "Vec::is_empty")]
-            pub dialogs: Vec<PageDialogInfo>,
+            pub dialogs: Vec<$crate::api_types::PageDialogInfo>,
             /// The downloads that the page began.
             #[serde(skip_serializing_if = "Vec::is_empty")]
-            pub downloads: Vec<Download>,
+            pub downloads: Vec<$crate::api_types::Download>,
             /// The file chooser that the page opened.
             #[serde(skip_serializing_if = "Option::is_none")]
-            pub file_chooser: Option<FileChooserInfo>,
+            pub file_chooser: Option<$crate::api_types::FileChooserInfo>,
             /// The exceptions of the page that nothing caught.
             #[serde(skip_serializing_if = "Vec::is_empty")]
-            pub errors: Vec<PageException>,
+            pub errors: Vec<$crate::api_types::PageException>,
             /// How many entries did not fit into these lists.
-            #[serde(skip_serializing_if = "is_zero")]
+            #[serde(skip_serializing_if = "crate::api_types::page::is_zero")]
             pub omitted: u32,
             /// What the request expected, and came.
             #[serde(skip_serializing_if = "Option::is_none")]
-            pub expected: Option<Expected>,
+            pub expected: Option<$crate::api_types::Expected>,
             $($(#[$attribute])* pub $member: $type),*
         }
 
         impl $name {
             /// What an action answers.
             pub fn new(Aftermath { url, navigated, took, happened }: Aftermath $(, $member: $type)*) -> Self {
-                let Happened { opened, closed, dialogs, downloads, file_chooser, errors, omitted, expected } = happened;
+                let $crate::api_types::Happened { opened, closed, dialogs, downloads, file_chooser, errors, omitted, expected } = happened;
                 Self {
                     url, navigated, took, opened, closed, dialogs, downloads, file_chooser, errors, omitted, expected
                     $(, $member)*
@@ -215,9 +214,10 @@ macro_rules! outcomes {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(number: &u32) -> bool {
+pub(super) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
+pub(super) use outcomes;
 
 outcomes! {
     /// An action was performed.

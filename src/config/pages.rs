@@ -23,6 +23,10 @@ pub struct PageLimits {
     pub handles: usize,
     /// Bytes of the earlier snapshots of one page.
     pub history: usize,
+    /// Most lines of the console, and most requests, that are kept of a page.
+    pub log_entries: usize,
+    /// Most bytes of either.
+    pub log_bytes: usize,
 }
 
 impl Config {
@@ -37,6 +41,8 @@ impl Config {
             actions: self.page_actions,
             handles: self.page_handles,
             history: self.page_history,
+            log_entries: self.page_log_entries,
+            log_bytes: self.page_log_size,
         }
     }
 }

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use futures_util::FutureExt as _;
 
 use super::{
+    DIALOGS,
     driven::Page,
     events::{Begun, Events, MOST},
+    pattern::matches,
     upload::Files,
-    waiting::matches,
 };
 use crate::{
     api_types::{Download, DownloadState, Expect, ExpectUrl, Expected, FileChooserInfo, Happened, OpenedPage, cut},
@@ -45,7 +46,8 @@ impl Page {
         self.end();
         self.acting().has_acted = false;
         if expect.dialog.is_some() {
-            let hold = self.session().hold_dialogs(self.id().clone()).await.ok_or(PageError::ClientOwns)?;
+            let hold =
+                self.session().hold_dialogs(self.id().clone()).await.ok_or(PageError::ClientOwns { what: DIALOGS })?;
             self.acting().hold = Some(hold);
         }
         if let Some(chooser) = &expect.file_chooser {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{driven::Page, task::Job};
+use super::{DIALOGS, driven::Page, task::Job};
 use crate::{
     api_types::{
         Acted, Aftermath, Bad, DialogAnswer, DialogType, ExpectDialog, Happened, Millis, PageDialogInfo, Reply,
@@ -96,7 +96,7 @@ impl Page {
         let Some(open) = before.dialog else { return Err(PageError::NoDialog) };
         let hold = if self.holds_dialogs() { None } else { self.session().hold_dialogs(self.id().clone()).await };
         if hold.is_none() && !self.holds_dialogs() {
-            return Err(PageError::ClientOwns);
+            return Err(PageError::ClientOwns { what: DIALOGS });
         }
         self.handle_dialog(accept, prompt_text).await?;
         self.wait_for(|state| state.dialog.as_ref().is_none_or(|dialog| dialog.number != open.number)).await?;

@@ -20,6 +20,7 @@ use super::{
     events::Events,
     frame::Frame,
     handles::Handles,
+    held::Held,
     history::History,
     injected::{EXPRESSION, WORLD},
     pointer::Mouse,
@@ -65,6 +66,7 @@ pub(super) struct Page {
     /// The frames with elements that are covered for a screenshot.
     masks: Mutex<Vec<Frame>>,
     limits: PageLimits,
+    held: Held,
     /// The isolated worlds, by frame and name; never held across an await.
     worlds: Mutex<HashMap<(String, &'static str), i64>>,
     /// The frames that have a process of their own.
@@ -141,7 +143,7 @@ impl Page {
         // Chrome sends the past exceptions before its answer.
         driver.ask(&EnableRuntime {}).await?;
         let state = Arc::new(watch::Sender::new(PageState::new(tree.frame_tree.frame)));
-        let (worlds, remote, seen, acting, masks, mouse) = Default::default();
+        let (held, worlds, remote, seen, acting, masks, mouse) = Default::default();
         let to = state.clone();
         let refs = Refs::behind(used).into();
         let history = History::behind(used.snapshot).into();
@@ -157,6 +159,7 @@ impl Page {
             mouse,
             masks,
             limits,
+            held,
             worlds,
             remote,
             seen,
@@ -211,6 +214,11 @@ impl Page {
 
     pub(super) fn place(&self) -> &ContextHandle {
         &self.place
+    }
+
+    /// What requests have left on its CDP session.
+    pub(super) fn held(&self) -> &Held {
+        &self.held
     }
 
     pub(super) fn driver(&self) -> &PageDriver {

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::{
     driven::Page,
+    means::Means,
     perform::{self, Before},
 };
 use crate::{
@@ -28,6 +29,7 @@ pub(super) struct Audience {
 /// Performs a list within one time limit.
 pub(super) async fn perform(
     page: &Page,
+    means: &Means,
     granted: Granted,
     limits: PageLimits,
     list: PageActions,
@@ -46,7 +48,7 @@ pub(super) async fn perform(
     for (step, ActionStep { action, request }) in steps.into_iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
         let within = PageLimits { timeout: left, timeout_most: left, result: limits.result - size, ..limits };
-        let performed = perform::perform(page, granted, within, request).await;
+        let performed = perform::perform(page, means, granted, within, request).await;
         let mut result = StepResult {
             step: u32::try_from(step).unwrap_or(u32::MAX),
             action: action.clone(),

@@ -10,10 +10,12 @@ use super::{
     driven::Page,
     interaction::interact,
     keys,
+    means::Means,
     picture::Scene,
     pointer::{Act, How},
     script::Outcome,
     snapshot::Taken,
+    state_actions,
 };
 use crate::{
     api_types::{
@@ -36,6 +38,7 @@ const MASKS_MOST: usize = 20;
 /// Performs an action until its time limit.
 pub(super) async fn perform(
     page: &Page,
+    means: &Means,
     granted: Granted,
     limits: PageLimits,
     request: PageRequest,
@@ -50,13 +53,13 @@ pub(super) async fn perform(
     let action = Box::pin(async {
         page.begin(&expect, acts).await?;
         if !expect.dialog.as_ref().is_some_and(|dialog| dialog.leave) {
-            return act(page, granted, limits, before, request).await;
+            return act(page, means, granted, limits, before, request).await;
         }
         if !has_plain_answer {
             return Err(Bad::new("expect.dialog", "cannot leave the dialog of this action open").into());
         }
         tokio::select! {
-            reply = act(page, granted, limits, before, request) => reply,
+            reply = act(page, means, granted, limits, before, request) => reply,
             left = page.left_dialog() => {
                 left?;
                 Ok(plain(before.and_after(page).await?))
@@ -174,11 +177,15 @@ pub(super) fn needed(element: Result<Option<String>, Bad>) -> Result<String, Bad
 
 async fn act(
     page: &Page,
+    means: &Means,
     granted: Granted,
     limits: PageLimits,
     before: Before,
     request: PageRequest,
 ) -> Result<Reply, PageError> {
+    if let Some(reply) = state_actions::perform(page, means, &request, before).await? {
+        return Ok(reply);
+    }
     let what = request.name();
     let acted = async || before.and_after(page).await.map(Acted::new);
     let went = async |status| Ok::<_, PageError>(Went::new(before.and_after(page).await?, status));

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{PageDriving, driven::Page, list, perform, refs::Names, state::PageState};
+use super::{PageDriving, driven::Page, list, means::Means, perform, refs::Names, state::PageState};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
     browser::{ContextHandle, PageEvents, by_deadline},
@@ -27,6 +27,7 @@ pub(super) struct Job {
     pub(super) request: PageRequest,
     pub(super) granted: Granted,
     pub(super) limits: PageLimits,
+    pub(super) means: Means,
     /// Whoever is told of each action of a list.
     pub(super) progress: Option<Progress>,
     /// Describes an error as a part of a result.
@@ -54,7 +55,7 @@ pub(super) async fn run(
     let deadline = tokio::time::Instant::now() + limits.timeout;
     match by_deadline(deadline, Page::attach(on, driving.used_names(&target))).await {
         Ok((page, events, state)) => {
-            while matches!(serve(&page, &mut jobs, &mut dialogs, (&events, &state)).await, End::Idle) {
+            while matches!(serve(&page, &mut jobs, &mut dialogs, (&page, &events, &state)).await, End::Idle) {
                 if driving.forget(&target, [&jobs, &dialogs], page.names()) {
                     return;
                 }
@@ -74,7 +75,7 @@ pub(super) async fn run(
     driving.remove(&target, &mut jobs);
 }
 
-type Watched<'a> = (&'a tokio::sync::Mutex<PageEvents>, &'a watch::Sender<PageState>);
+type Watched<'a> = (&'a Page, &'a tokio::sync::Mutex<PageEvents>, &'a watch::Sender<PageState>);
 
 async fn serve(
     page: &Page,
@@ -89,10 +90,10 @@ async fn serve(
         let job = tokio::select! {
             job = jobs.recv() => job,
             () = &mut attend => return End::Closed,
-            () = tokio::time::sleep(page.limits().idle) => return End::Idle,
+            () = tokio::time::sleep(page.limits().idle), if page.held().is_empty() => return End::Idle,
         };
         let Some(job) = job else { return End::Closed };
-        let Job { request, granted, limits, progress, told, detach, mut reply } = job;
+        let Job { request, granted, limits, means, progress, told, detach, mut reply } = job;
         if reply.is_closed() && !detach {
             continue;
         }
@@ -100,9 +101,9 @@ async fn serve(
         let work = async {
             match request {
                 PageRequest::PageActions(actions) => {
-                    list::perform(page, granted, limits, actions, list::Audience { progress, told }).await
+                    list::perform(page, &means, granted, limits, actions, list::Audience { progress, told }).await
                 }
-                request => perform::perform(page, granted, limits, request).await,
+                request => perform::perform(page, &means, granted, limits, request).await,
             }
         };
         let is_closed = tokio::select! {
@@ -156,9 +157,10 @@ async fn attend(page: &Page, dialogs: &mut mpsc::Receiver<Job>, watched: Watched
 }
 
 /// Takes the events of the page in, until there are no more.
-async fn follow((events, state): Watched<'_>) {
+async fn follow((page, events, state): Watched<'_>) {
     let mut events = events.lock().await;
     while let Some(event) = events.next().await {
+        page.held().on_event(page.driver(), &event, page.limits());
         state.send_if_modified(|state| state.on_event(&event));
     }
 }

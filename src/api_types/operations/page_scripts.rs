@@ -11,13 +11,13 @@ use super::{
     },
     CommandResult::Output,
     Errors, Operation, PageRequest, Request, Rest, RestAnswer, RestInput, Row, Verb, all,
-    pages::{OF_PAGE, actions},
+    pages::{OF_PAGE, action},
 };
 
-actions! { @page
+action! {
     /// Performs actions one after the other. Actions of other callers wait until the last of them is done. With
     /// `Accept: text/event-stream` REST sends each result as an event, as soon as there is one.
-    PageActions = "pageActions", "actions" -> ActionsDone {
+    page PageActions = "pageActions", "actions" -> ActionsDone {
         /// The actions. Each is an object with the name of the `action`, such as `click`, and the members that it has by
         /// itself, without `id`, `page` and `detach`. `timeout` of the list is the limit for all of them together.
         actions: Vec<AnyValue>,
@@ -27,9 +27,9 @@ actions! { @page
     }
 }
 
-actions! { @page
+action! {
     /// Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited.
-    PageEvaluate = "pageEvaluate", "evaluate" -> ScriptResult {
+    page PageEvaluate = "pageEvaluate", "evaluate" -> ScriptResult {
         /// The expression. One of `expression` and `function` is needed.
         #[serde(default, deserialize_with = "given")]
         expression: Option<String>,
@@ -55,10 +55,10 @@ actions! { @page
     }
 }
 
-actions! { @element
+action! {
     /// Reads the accessibility snapshot of a page, or of an element as its root, with references by which the next actions
     /// can name elements.
-    PageSnapshot = "pageSnapshot", "snapshot" -> AccessibilitySnapshot {
+    element PageSnapshot = "pageSnapshot", "snapshot" -> AccessibilitySnapshot {
         /// How many levels below the first; all if absent.
         #[serde(default, deserialize_with = "whole")]
         depth: Option<u32>,

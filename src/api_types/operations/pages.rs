@@ -13,6 +13,10 @@ use super::{
     CommandResult::Output,
     Errors, Operation, PageActions, PageEvaluate, PageSnapshot, ReleaseHandles, Rest, RestAnswer, RestInput, Row, Verb,
     operations,
+    page_state::{
+        PageAuthenticate, PageCdp, PageConsole, PageCookies, PageEmulate, PageHeaders, PageMarkdown, PageNetwork,
+        PagePermissions, PageRoute, PageScripts, PageStorage, PageUnroute, PageViewport,
+    },
 };
 
 /// The name of the page that Chrome lists first: the oldest one.
@@ -46,56 +50,14 @@ pub struct OnPage<'a> {
     pub detach: bool,
 }
 
-/// Declares the operations that drive a page. Those of `element` name an element of it. Those in brackets are declared in
-/// files of their own, behind `types`.
-macro_rules! actions {
-    (types $(
+/// Declares operations that drive a page. Those of `element` name an element of it.
+macro_rules! action {
+    (
         $(#[$doc:meta])*
-        $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
+        page $name:ident = $command:literal, $action:literal -> $output:ty {
             $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
         }
-    )*) => {
-        $(actions! { @$on $(#[$doc])* $name = $command, $action -> $output { $($(#[$attribute])* $member: $type),* } })*
-    };
-    ([$($other:ident),* $(,)?] $(
-        $(#[$doc:meta])*
-        $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
-            $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
-        }
-    )*) => {
-        $(actions! { @$on $(#[$doc])* $name = $command, $action -> $output { $($(#[$attribute])* $member: $type),* } })*
-
-        operations! {
-            /// A request about the pages of a session.
-            Page, PageRequest: NewPage, ClosePage, ReleaseHandles, PageActions, PageEvaluate, PageSnapshot, $($name),*, $($other),*,
-        }
-
-        impl PageRequest {
-            /// The session, the page and the time limit of a request that drives a page.
-            pub fn on_page(&self) -> Option<OnPage<'_>> {
-                match self {
-                    Self::NewPage(_) | Self::ClosePage(_) => None,
-                    Self::ReleaseHandles(ReleaseHandles { id, page, .. }) => {
-                        Some(OnPage { session: id.as_deref(), page, timeout: None, expect: None, detach: false })
-                    }
-                    Self::PageActions(PageActions { id, page, timeout, expect, detach, .. })
-                    | Self::PageEvaluate(PageEvaluate { id, page, timeout, expect, detach, .. })
-                    | Self::PageSnapshot(PageSnapshot { id, page, timeout, expect, detach, .. })
-                    $(| Self::$name($name { id, page, timeout, expect, detach, .. }))*
-                    $(| Self::$other($other { id, page, timeout, expect, detach, .. }))* => Some(OnPage {
-                        session: id.as_deref(),
-                        page,
-                        timeout: *timeout,
-                        expect: expect.as_ref(),
-                        detach: *detach,
-                    }),
-                }
-            }
-        }
-    };
-    (@page $(#[$doc:meta])* $name:ident = $command:literal, $action:literal -> $output:ty {
-        $($(#[$attribute:meta])* $member:ident: $type:ty),*
-    }) => {
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -117,13 +79,28 @@ macro_rules! actions {
             $($(#[$attribute])* pub $member: $type),*
         }
 
-        actions! { @row $name = $command, $action -> $output }
+        impl Operation for $name {
+            type Output = $output;
+            const ROW: Row = Row {
+                name: $command,
+                ghost: Some(Output),
+                rest: Some(Rest {
+                    path: concat!("/v1/sessions/{id}/pages/{page}/", $action),
+                    input: RestInput::Body(stringify!($name)),
+                    ..OF_PAGE
+                }),
+            };
+        }
     };
-    (@element $(#[$doc:meta])* $name:ident = $command:literal, $action:literal -> $output:ty {
-        $($(#[$attribute:meta])* $member:ident: $type:ty),*
-    }) => {
-        actions! {
-            @page $(#[$doc])* $name = $command, $action -> $output {
+    (
+        $(#[$doc:meta])*
+        element $name:ident = $command:literal, $action:literal -> $output:ty {
+            $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
+        }
+    ) => {
+        action! {
+            $(#[$doc])*
+            page $name = $command, $action -> $output {
                 /// The element. One of `locator`, `selector` and `ref` names it.
                 #[serde(default, deserialize_with = "given")]
                 locator: Option<Locator>,
@@ -144,25 +121,59 @@ macro_rules! actions {
             }
         }
     };
-    (@row $name:ident = $command:literal, $action:literal -> $output:ty) => {
-        impl Operation for $name {
-            type Output = $output;
-            const ROW: Row = Row {
-                name: $command,
-                ghost: Some(Output),
-                rest: Some(Rest {
-                    path: concat!("/v1/sessions/{id}/pages/{page}/", $action),
-                    input: RestInput::Body(stringify!($name)),
-                    ..OF_PAGE
-                }),
-            };
+    ($(
+        $(#[$doc:meta])*
+        $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
+            $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
         }
+    )*) => {
+        $(action! { $(#[$doc])* $on $name = $command, $action -> $output { $($(#[$attribute])* $member: $type),* } })*
     };
 }
+pub(super) use action;
 
 mod interaction;
 pub use self::interaction::*;
-pub(super) use actions;
+
+/// Declares the operations that drive a page, and collects them with those that other files declare (`also`).
+macro_rules! actions {
+    (
+        also $($also:ident),* $(,)?;
+        $(
+            $(#[$doc:meta])*
+            $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
+                $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
+            }
+        )*
+    ) => {
+        $(action! { $(#[$doc])* $on $name = $command, $action -> $output { $($(#[$attribute])* $member: $type),* } })*
+
+        operations! {
+            /// A request about the pages of a session.
+            Page, PageRequest: NewPage, ClosePage, ReleaseHandles, $($name,)* $($also),*
+        }
+
+        impl PageRequest {
+            /// The session, the page and the time limit of a request that drives a page.
+            pub fn on_page(&self) -> Option<OnPage<'_>> {
+                match self {
+                    Self::NewPage(_) | Self::ClosePage(_) => None,
+                    Self::ReleaseHandles(ReleaseHandles { id, page, .. }) => {
+                        Some(OnPage { session: id.as_deref(), page, timeout: None, expect: None, detach: false })
+                    }
+                    $(Self::$name($name { id, page, timeout, expect, detach, .. }))|*
+                    | $(Self::$also($also { id, page, timeout, expect, detach, .. }))|* => Some(OnPage {
+                        session: id.as_deref(),
+                        page,
+                        timeout: *timeout,
+                        expect: expect.as_ref(),
+                        detach: *detach,
+                    }),
+                }
+            }
+        }
+    };
+}
 
 /// Opens a page in the session's default context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -223,9 +234,9 @@ impl Operation for ClosePage {
 }
 
 actions! {
-    [
-        PageClick, PageDblclick, PageHover, PageTap, PageDrag, PageBlur, PageFillForm, PageUpload, PageDialog,
-    ]
+    also PageClick, PageDblclick, PageHover, PageTap, PageDrag, PageBlur, PageFillForm, PageUpload, PageDialog, PageActions,
+        PageEvaluate, PageSnapshot, PageViewport, PageEmulate, PageHeaders, PagePermissions, PageAuthenticate, PageCookies,
+        PageStorage, PageRoute, PageUnroute, PageScripts, PageCdp, PageMarkdown, PageConsole, PageNetwork;
 
     /// Navigates a page to a URL, and waits until it is loaded. The same URLs are allowed as for `Page.navigate`.
     page PageGoto = "pageGoto", "goto" -> Went {

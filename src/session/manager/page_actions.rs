@@ -17,11 +17,28 @@ use crate::{
     runtime,
     session::{
         error::ServiceError,
-        pages::{DialogHold, DrivenPage, PageError, PageService, PageSession, Progress, Told, session_of},
+        pages::{
+            DialogHold, DrivenPage, PageCommands, PageError, PageService, PageSession, Progress, Told, session_of,
+        },
         session_files::SessionFiles,
-        task::{Caller, Control, Drive, Driven},
+        task::{Caller, Control, Drive, Driven, PageCall},
     },
 };
+
+/// Sends commands to a page by the task of its session.
+fn commands_to(handle: &Handle, page: TargetId) -> PageCommands {
+    let control = handle.control.clone();
+    PageCommands::new(move |method, params| {
+        let (control, page) = (control.clone(), page.clone());
+        async move {
+            let (reply, answer) = oneshot::channel();
+            let call = PageCall { page, method, params, reply };
+            control.send(Box::new(Control::OnPage(call))).await.map_err(|_| PageError::Closed)?;
+            runtime::answered(answer, control.closed()).await.unwrap_or(Err(PageError::Closed))
+        }
+        .boxed()
+    })
+}
 
 impl SessionManager {
     /// Sets who drives pages; called once, before there are sessions.
@@ -70,9 +87,10 @@ impl SessionManager {
             }
             request => {
                 let page = request.on_page().map(|OnPage { page, .. }| page.to_owned());
-                let Driven { place, page, granted } = self.driven(&handle, page).await?;
+                let Driven { place, page, granted, claims } = self.driven(&handle, page).await?;
                 let page = page.ok_or_else(|| PageError::NoPage { page: String::new() })?;
                 let limits = self.inner.terms().pages;
+                let commands = commands_to(&handle, page.clone());
                 let session = Arc::new(SessionOfPages(handle));
                 let explain = self.explain();
                 let told: Told = Box::new(move |error| {
@@ -83,7 +101,7 @@ impl SessionManager {
                         _ => (PageError::Closed, shown),
                     }
                 });
-                let on = DrivenPage { place, page, granted, limits, session, progress, told };
+                let on = DrivenPage { place, page, granted, limits, session, progress, told, commands, claims };
                 pages.perform(on, request).await.map_err(|error| match error {
                     PageError::Step { step, action, error, results } => {
                         ServiceError::Step { step, action, error: Box::new((*error).into()), results }

@@ -133,6 +133,8 @@ async fn start_limited(
             actions: 1,
             handles: 1,
             history: 0,
+            log_entries: 1,
+            log_bytes: 1 << 10,
         },
         requests: RequestLimits { keys: KEPT, jobs: KEPT },
         launch: LaunchTerms {

@@ -67,9 +67,7 @@ impl FormField {
     }
 }
 
-actions! {
-    types
-
+action! {
     /// Clicks an element, once it is visible, stable, enabled, and receives the click; or, with `x` and `y`, a point of the
     /// viewport at once.
     element PageClick = "pageClick", "click" -> Acted {
