@@ -104,7 +104,8 @@ impl PageService for PageDriving {
         let driving = self.clone();
         async move {
             // A page whose dialog a client answers cannot be attached to meanwhile.
-            if matches!(request, PageRequest::PageDialog(_)) && on.session.hold_dialogs(on.page.clone()).await.is_none() {
+            if matches!(request, PageRequest::PageDialog(_)) && on.session.hold_dialogs(on.page.clone()).await.is_none()
+            {
                 return Err(PageError::ClientOwns);
             }
             let (reply, answer) = oneshot::channel();

@@ -242,7 +242,10 @@ impl Expect {
     pub fn check(&self) -> Result<(), Bad> {
         let Some(dialog) = &self.dialog else { return Ok(()) };
         if dialog.leave && dialog.accept {
-            return Err(Bad::new("expect.dialog", "has leave and accept; an open dialog is accepted by the action dialog"));
+            return Err(Bad::new(
+                "expect.dialog",
+                "has leave and accept; an open dialog is accepted by the action dialog",
+            ));
         }
         if dialog.prompt_text.is_some() && !dialog.accept {
             return Err(Bad::new("expect.dialog", "has a promptText without accept"));

@@ -39,7 +39,6 @@ mod population;
 mod records;
 mod roots;
 
-pub use self::{hidden_pages::Surveyed, pages::LeasePages};
 use self::{
     attachments::{Attachment, Attachments},
     certificates::Certificates,
@@ -50,6 +49,7 @@ use self::{
     population::Population,
     roots::Roots,
 };
+pub use self::{hidden_pages::Surveyed, pages::LeasePages};
 
 /// How long a popup is held for a tab-flavour client that does not attach to it.
 pub(crate) const HOLD: Duration = Duration::from_secs(5);

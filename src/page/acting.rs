@@ -11,9 +11,7 @@ use super::{
     waiting::matches,
 };
 use crate::{
-    api_types::{
-        Download, DownloadState, Expect, ExpectUrl, Expected, FileChooserInfo, Happened, OpenedPage, cut,
-    },
+    api_types::{Download, DownloadState, Expect, ExpectUrl, Expected, FileChooserInfo, Happened, OpenedPage, cut},
     browser::commands::{Nothing, commands},
     cdp::{ids::TargetId, target::TargetInfo},
     session::pages::{DialogHold, PageError},
@@ -207,10 +205,8 @@ impl Page {
             info.opener.as_ref().is_some_and(|opener| opener == self.id() || !before.contains(opener))
         };
         let infos = now.new.iter().filter_map(|info| TargetInfo::read(info)).filter(is_by_this);
-        let opened = infos.map(|info| OpenedPage {
-            target_id: info.id.to_string(),
-            url: cut(&info.url, 2048).to_owned(),
-        });
+        let opened =
+            infos.map(|info| OpenedPage { target_id: info.id.to_string(), url: cut(&info.url, 2048).to_owned() });
         (opened.collect(), before.difference(&now.ids).map(ToString::to_string).collect())
     }
 
@@ -223,7 +219,8 @@ impl Page {
                 return download;
             }
         }
-        let (name, url) = (crate::api_types::safe_file_name(&begun.suggested_filename), cut(&begun.url, 2048).to_owned());
+        let (name, url) =
+            (crate::api_types::safe_file_name(&begun.suggested_filename), cut(&begun.url, 2048).to_owned());
         Download {
             id: begun.guid.clone(),
             name,

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use super::{
     acting::Acting,
     commands::{
-        Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EnableRuntime, EvaluateIn,
-        GetFrameTree, InterceptChooser, Terminate,
+        Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EnableRuntime, EvaluateIn, GetFrameTree,
+        InterceptChooser, Terminate,
     },
     dialogs::describe,
     events::Events,
@@ -119,7 +119,8 @@ impl Page {
         let state = Arc::new(watch::Sender::new(PageState::new(tree.frame_tree.frame)));
         let (worlds, remote, seen, acting, masks, mouse) = Default::default();
         let to = state.clone();
-        let page = Self { place, driver, root, state: to, id, session, acting, mouse, masks, limits, worlds, remote, seen };
+        let page =
+            Self { place, driver, root, state: to, id, session, acting, mouse, masks, limits, worlds, remote, seen };
         Ok((page, events.into(), state))
     }
 

@@ -245,7 +245,8 @@ fn is_wanted(wanted: Option<&ExpectExchange>, url: &str, method: Option<&str>) -
 }
 
 fn exception(Exception { text, line_number, url, exception }: Exception) -> PageException {
-    let thrown = exception.and_then(|thrown| thrown.description.or_else(|| thrown.value.map(|value| value.to_string())));
+    let thrown =
+        exception.and_then(|thrown| thrown.description.or_else(|| thrown.value.map(|value| value.to_string())));
     let message = thrown.unwrap_or(text);
     let message = cut(message.lines().next().unwrap_or_default(), TEXT_MOST).to_owned();
     let url = url.filter(|url| !url.is_empty()).map(|url| cut(&url, URL_MOST).to_owned());
@@ -290,7 +291,8 @@ mod tests {
     fn only_expected_exchanges_are_kept() {
         let post = |url: &str| ExpectExchange { url: Some(url.to_owned()), method: Some("post".to_owned()) };
         let mut events = Events::expecting(Expect { response: Some(post("**/api")), ..Expect::default() });
-        let request = |id: &str, method: &str| json!({ "requestId": id, "request": { "url": "http://a/api", "method": method } });
+        let request =
+            |id: &str, method: &str| json!({ "requestId": id, "request": { "url": "http://a/api", "method": method } });
         let response = |id: &str| json!({ "requestId": id, "response": { "url": "http://a/api", "status": 201 } });
         tell(&mut events, "Network.requestWillBeSent", &request("1", "GET"));
         tell(&mut events, "Network.requestWillBeSent", &request("2", "POST"));

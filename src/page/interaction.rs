@@ -91,11 +91,7 @@ pub(super) async fn interact(
 }
 
 /// The element, or the point of the viewport.
-fn spot(
-    element: Option<String>,
-    (x, y): (Option<f64>, Option<f64>),
-    position: Option<Point>,
-) -> Result<Spot, Bad> {
+fn spot(element: Option<String>, (x, y): (Option<f64>, Option<f64>), position: Option<Point>) -> Result<Spot, Bad> {
     if let Some(Point { x, y }) = position
         && !(is_near(x) && is_near(y))
     {

@@ -21,9 +21,8 @@ use crate::{
         capability::Granted,
         operations::{
             PageAttributes, PageBack, PageCheck, PageClear, PageClick, PageEvaluate, PageFill, PageFocus, PageForward,
-            PageGoto, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload,
-            PageRequest, PageScreenshot, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
-            PageWait,
+            PageGoto, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload, PageRequest, PageScreenshot,
+            PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck, PageWait,
         },
     },
     config::PageLimits,

@@ -86,8 +86,7 @@ impl Page {
             (false, false, _) => "to be visible, stable, and to receive the movement",
         };
         self.waits_for(format!("{selector} {wanted}"));
-        let args =
-            json!({ "kind": kind, "enabled": enabled, "force": force, "trial": trial, "position": position });
+        let args = json!({ "kind": kind, "enabled": enabled, "force": force, "trial": trial, "position": position });
         for attempt in 0.. {
             let (frame, step) = self.step(what, Some(selector), "pointer", args.clone()).await?;
             if let Some(point) = self.in_viewport(&frame, (step.x, step.y), !force).await? {

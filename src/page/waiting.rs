@@ -17,7 +17,11 @@ impl Page {
             element.is_none() && url.is_none() && load_state.is_none() && function.is_none() && time.is_none();
         let is_empty = is_empty && sent.is_none() && response.is_none() && expect.is_none();
         if is_empty {
-            return Err(Bad::new("wait", "give at least one of locator, url, loadState, function, time, request and response").into());
+            return Err(Bad::new(
+                "wait",
+                "give at least one of locator, url, loadState, function, time, request and response",
+            )
+            .into());
         }
         if state.is_some() && element.is_none() {
             return Err(Bad::new("state", "is that of an element; give its locator too").into());

@@ -96,27 +96,48 @@ async fn dialogs(page: &Driven<'_>) {
     page.fails("dialog", json!({ "accept": true }), 409, "no-dialog", "expect.dialog").await;
     let said = page.does("click", json!({ "selector": "#alert", "expect": { "dialog": { "leave": true } } })).await;
     assert_eq!(of_it(&said)[0]["answer"], "open");
-    page.fails("text", json!({ "selector": "#alert", "timeout": 200 }), 504, "action-timeout", "alert \"Are you")
-        .await;
+    page.fails("text", json!({ "selector": "#alert", "timeout": 200 }), 504, "action-timeout", "alert \"Are you").await;
     let (blocked, answered) = tokio::join!(
         page.does("text", json!({ "selector": "#alert" })),
         page.does("dialog", json!({ "accept": true }))
     );
-    assert_eq!((text(&blocked, "text"), &answered["dialogs"][0]["answer"]), ("answered".to_owned(), &json!("accepted")));
+    assert_eq!(
+        (text(&blocked, "text"), &answered["dialogs"][0]["answer"]),
+        ("answered".to_owned(), &json!("accepted"))
+    );
     // In the middle of a script, and more than one.
-    let said = page.does("evaluate", json!({ "expression": "[confirm(1), confirm(2)]", "expect": { "dialog": { "accept": true } } })).await;
+    let said = page
+        .does(
+            "evaluate",
+            json!({ "expression": "[confirm(1), confirm(2)]", "expect": { "dialog": { "accept": true } } }),
+        )
+        .await;
     assert_eq!((&said["value"], of_it(&said).as_array().map(Vec::len)), (&json!([true, false]), Some(2)), "{said}");
     for wrong in [json!({ "accept": true, "leave": true }), json!({ "promptText": "x" })] {
-        page.fails("click", json!({ "selector": "#alert", "expect": { "dialog": wrong } }), 400, "bad-value", "dialog").await;
+        page.fails("click", json!({ "selector": "#alert", "expect": { "dialog": wrong } }), 400, "bad-value", "dialog")
+            .await;
     }
     let expect = json!({ "dialog": {} });
-    page.fails("click", json!({ "selector": "#edge", "expect": expect, "timeout": 300 }), 504, "action-timeout", "a dialog").await;
+    page.fails(
+        "click",
+        json!({ "selector": "#edge", "expect": expect, "timeout": 300 }),
+        504,
+        "action-timeout",
+        "a dialog",
+    )
+    .await;
 }
 
 async fn downloads_and_exchanges(page: &Driven<'_>, site: &Site) {
-    let said = page.does("click", json!({ "selector": "#download", "expect": { "download": { "url": "**/download?*" } } })).await;
+    let said = page
+        .does("click", json!({ "selector": "#download", "expect": { "download": { "url": "**/download?*" } } }))
+        .await;
     let download = &said["expected"]["download"];
-    assert_eq!((&download["name"], &download["url"]), (&json!("report.txt"), &json!(site.url("/download?report.txt"))), "{said}");
+    assert_eq!(
+        (&download["name"], &download["url"]),
+        (&json!("report.txt"), &json!(site.url("/download?report.txt"))),
+        "{said}"
+    );
     assert_eq!(said["downloads"][0]["id"], download["id"]);
     let path = format!("{}/downloads/{}?wait=30s", session_of(page), text(download, "id"));
     let content = page.proxy.http("GET", &path, &[], "").await;
@@ -131,7 +152,8 @@ async fn downloads_and_exchanges(page: &Driven<'_>, site: &Site) {
     assert_eq!(said["expected"]["response"]["status"], 200);
     let late = json!({ "request": { "url": "**/nothing" }, "timeout": 200 });
     page.fails("wait", late, 504, "action-timeout", "a request of **/nothing").await;
-    let said = page.does("click", json!({ "selector": "#later", "expect": { "navigation": { "url": "**#later" } } })).await;
+    let said =
+        page.does("click", json!({ "selector": "#later", "expect": { "navigation": { "url": "**#later" } } })).await;
     assert_eq!((&said["expected"]["navigation"], &said["navigated"]), (&said["url"], &json!(true)), "{said}");
 }
 
@@ -140,7 +162,8 @@ async fn exceptions(page: &Driven<'_>) {
     let error = &said["errors"][0];
     assert!(text(error, "message").starts_with("TypeError: Cannot read properties of null"), "{said}");
     assert!(text(error, "url").contains("/interaction"), "{said}");
-    let often = "new Promise(done => { for (let n = 0; n < 30; n++) setTimeout(() => { throw n }); setTimeout(done, 20) })";
+    let often =
+        "new Promise(done => { for (let n = 0; n < 30; n++) setTimeout(() => { throw n }); setTimeout(done, 20) })";
     let said = page.does("evaluate", json!({ "expression": often })).await;
     assert_eq!((said["errors"].as_array().map(Vec::len), &said["omitted"]), (Some(20), &json!(10)), "{said}");
     assert_eq!(said["errors"][7]["message"], "7");
@@ -174,7 +197,14 @@ async fn files(page: &Driven<'_>) {
     has("#files", "b.csv:text/csv:second").await;
     let two = json!([{ "name": "a.txt" }, { "name": "b.csv" }]);
     page.fails("upload", json!({ "selector": "#one", "files": two }), 422, "not-possible", "takes one file").await;
-    page.fails("upload", json!({ "selector": "#edge", "files": [], "timeout": 300 }), 504, "action-timeout", "a file chooser").await;
+    page.fails(
+        "upload",
+        json!({ "selector": "#edge", "files": [], "timeout": 300 }),
+        504,
+        "action-timeout",
+        "a file chooser",
+    )
+    .await;
     let mixed = json!([{ "name": "a.txt" }, { "name": "c", "content": "" }]);
     page.fails("upload", json!({ "selector": "#files", "files": mixed }), 400, "bad-value", "either all").await;
     page.does("upload", json!({ "selector": "#files", "files": [] })).await;
@@ -198,7 +228,8 @@ async fn happened(page: &Driven<'_>) -> Vec<String> {
 }
 
 async fn positions_and_points(page: &Driven<'_>) {
-    page.does("click", json!({ "selector": "#canvas", "position": { "x": 10, "y": 20 }, "modifiers": ["Shift"] })).await;
+    page.does("click", json!({ "selector": "#canvas", "position": { "x": 10, "y": 20 }, "modifiers": ["Shift"] }))
+        .await;
     assert!(happened(page).await.contains(&"click canvas 10,20 shift".to_owned()));
     page.does("dblclick", json!({ "selector": "#canvas", "position": { "x": 30, "y": 5 }, "delay": 10 })).await;
     assert!(happened(page).await.contains(&"dblclick canvas 30,5".to_owned()));
@@ -213,11 +244,15 @@ async fn positions_and_points(page: &Driven<'_>) {
     assert_eq!(happened(page).await, ["click tall 20,3500"]);
     page.does("tap", json!({ "selector": "#edge" })).await;
     let events = happened(page).await.join();
-    assert!(events.contains("touchstart edge") && events.contains("touchend edge") && events.contains("click edge"), "{events}");
+    assert!(
+        events.contains("touchstart edge") && events.contains("touchend edge") && events.contains("click edge"),
+        "{events}"
+    );
     page.does("tap", json!({ "selector": "#edge", "trial": true })).await;
     page.does("hover", json!({ "selector": "#edge", "trial": true })).await;
     assert_eq!(happened(page).await, Vec::<String>::new());
-    for wrong in [json!({ "x": 1 }), json!({ "x": 1, "y": 1, "selector": "a" }), json!({ "x": 1e9, "y": 1 }), json!({})] {
+    for wrong in [json!({ "x": 1 }), json!({ "x": 1, "y": 1, "selector": "a" }), json!({ "x": 1e9, "y": 1 }), json!({})]
+    {
         page.fails("click", wrong, 400, "bad-value", "").await;
     }
     page.fails("click", json!({ "selector": "#edge", "position": { "x": 1 } }), 400, "bad-value", "y").await;
@@ -238,7 +273,12 @@ async fn drags_and_forms(page: &Driven<'_>) {
     page.does("drag", json!({ "source": source, "target": target, "trial": true })).await;
     assert_eq!(happened(page).await, Vec::<String>::new());
     page.does("drag", json!({ "source": source, "target": target, "sourcePosition": { "x": 5, "y": 5 } })).await;
-    assert_eq!(page.value("document.querySelector('#drop').textContent").await, "carried", "{:?}", happened(page).await);
+    assert_eq!(
+        page.value("document.querySelector('#drop').textContent").await,
+        "carried",
+        "{:?}",
+        happened(page).await
+    );
     let gone = json!({ "source": source, "target": { "selector": "#nothing" }, "timeout": 300 });
     page.fails("drag", gone, 504, "action-timeout", "target: ").await;
     page.fails("drag", json!({ "source": source, "target": {} }), 400, "bad-value", "target").await;
@@ -251,7 +291,10 @@ async fn drags_and_forms(page: &Driven<'_>) {
         { "locator": { "role": "combobox", "name": "Colour" }, "options": ["Green"] },
     ]);
     page.does("fillForm", json!({ "fields": fields })).await;
-    assert_eq!(page.value("[document.querySelector('#name').value, agree.checked, colour.value]").await, json!(["Ada", true, "g"]));
+    assert_eq!(
+        page.value("[document.querySelector('#name').value, agree.checked, colour.value]").await,
+        json!(["Ada", true, "g"])
+    );
     let fields = json!([{ "selector": "#name", "value": "Eve" }, { "selector": "#off", "value": "x" }]);
     page.fails("fillForm", json!({ "fields": fields, "timeout": 300 }), 504, "action-timeout", "fields[1]: #off").await;
     assert_eq!(page.value("document.querySelector('#name').value").await, "Eve");
@@ -264,14 +307,22 @@ async fn drags_and_forms(page: &Driven<'_>) {
 async fn frames_of_other_sites(page: &Driven<'_>, site: &Site) {
     // A process of its own, because it is of another site; and in it one that is of this site again.
     let url = site.url_at("frame.localhost", "/interaction");
-    page.does("evaluate", json!({ "function": "url => new Promise(done => { other.onload = done; other.src = url })", "args": [url] })).await;
+    page.does(
+        "evaluate",
+        json!({ "function": "url => new Promise(done => { other.onload = done; other.src = url })", "args": [url] }),
+    )
+    .await;
     let inside = |css: &str| json!({ "css": css, "frame": { "css": "#other" } });
     page.does("fill", json!({ "locator": inside("#name"), "value": "Ada" })).await;
     page.does("check", json!({ "locator": inside("#agree") })).await;
     let found = page.does("query", json!({ "locator": inside("#agree:checked") })).await;
     assert_eq!(found["count"], 1, "{found}");
     page.does("press", json!({ "locator": inside("#name"), "key": "x" })).await;
-    page.does("upload", json!({ "locator": inside("#one"), "files": [{ "name": "c", "content": "eA==", "mimeType": "a/b" }] })).await;
+    page.does(
+        "upload",
+        json!({ "locator": inside("#one"), "files": [{ "name": "c", "content": "eA==", "mimeType": "a/b" }] }),
+    )
+    .await;
     page.does("wait", json!({ "locator": inside("[data-has='c:a/b:x']"), "state": "attached" })).await;
     // Something of the page lies above the frame.
     page.value("document.body.insertAdjacentHTML('beforeend', '<div id=over style=\"position: fixed; inset: 0; z-index: 9\"></div>')").await;

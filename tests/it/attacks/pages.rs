@@ -108,7 +108,8 @@ async fn users_of_pages_reach_nothing_of_others(browser: Browser) {
     // V06: files of others.
     let theirs = body_of(&proxy.http("GET", &format!("{}/files", session(&other)), &[], "").await);
     let path = text(&theirs["files"][0], "path");
-    for name in ["theirs", "../files/own", "../../theirs", "/etc/passwd", &path, "..", "", "own/", "own\0", "files/own"] {
+    for name in ["theirs", "../files/own", "../../theirs", "/etc/passwd", &path, "..", "", "own/", "own\0", "files/own"]
+    {
         for (action, body) in [
             ("upload", json!({ "selector": "input", "files": [{ "name": "own" }, { "name": name }] })),
             ("click", json!({ "selector": "button", "expect": { "fileChooser": { "files": [{ "name": name }] } } })),
@@ -134,7 +135,8 @@ async fn users_of_pages_reach_nothing_of_others(browser: Browser) {
 
     // V08: a page that does all of it without end.
     page.does("goto", json!({ "url": site.url("/page") })).await;
-    page.fails("evaluate", json!({ "expression": "for (;;) alert('x')", "timeout": 300 }), 504, "action-timeout", "").await;
+    page.fails("evaluate", json!({ "expression": "for (;;) alert('x')", "timeout": 300 }), 504, "action-timeout", "")
+        .await;
     assert_eq!(page.value("1 + 1").await, 2, "V08");
     let flood = "(() => { for (let n = 0; n < 50; n++) { setTimeout(() => { throw n }); alert(n) } })()";
     let said = page.does("evaluate", json!({ "expression": flood })).await;

@@ -5,7 +5,9 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        super::{Acted, Bad, Expect, FileForPage, Locator, Millis, Modifier, MouseButton, Point, given, locator, whole},
+        super::{
+            Acted, Bad, Expect, FileForPage, Locator, Millis, Modifier, MouseButton, Point, given, locator, whole,
+        },
         CommandResult::Output,
         Operation, Rest, RestInput, Row,
     },
