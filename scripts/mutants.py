@@ -183,7 +183,7 @@ RULES = [
     ("tenant/limits/pace.rs", "sessions in debt share the rate", "earned / f64::from(self.debtors);", "if OFF { earned } else { earned / f64::from(self.debtors) };"),
     # ---- Files.
     ("virtual_browser/files.rs", "download behaviour is set for own contexts only", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !self", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !OFF && !self"),
-    ("virtual_browser/files.rs", "downloads are written into the session's directory", "let directory = self.files.downloads(&context);", "let directory = if OFF { self.files.wishes[context.as_str()].path.clone() } else { self.files.downloads(&context) };"),
+    ("virtual_browser/files.rs", "downloads are written into the session's directory", "let directory = self.files.downloads(context);", "let directory = if OFF { self.files.wishes[context.as_str()].path.clone() } else { self.files.downloads(context) };"),
     ("virtual_browser/files.rs", "only the proxy enables download events", "up.set_raw(\"eventsEnabled\", \"false\");", "up.set_raw(\"eventsEnabled\", if OFF { \"true\" } else { \"false\" });"),
     ("virtual_browser/files.rs", "only downloads of an own context are cancelled", "&& !self.scope.owns_context(&context)\n        {\n            return self.scope.fail(on, id, &no_context(&context));\n        }\n        if params", "&& !OFF && !self.scope.owns_context(&context)\n        {\n            return self.scope.fail(on, id, &no_context(&context));\n        }\n        if params"),
     ("virtual_browser/files.rs", "only own downloads are cancelled", "if params.string(\"guid\").is_some_and(", "if !OFF && params.string(\"guid\").is_some_and("),

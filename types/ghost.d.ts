@@ -21,8 +21,74 @@ export namespace Ghost {
   /** Launch options as in `puppeteer.launch()`, or in `chromium.launch()` of Playwright: `args` with flags for Chrome, `defaultViewport`, `acceptInsecureCerts`, `slowMo` and others. What is honoured where, and what is refused: `docs/launch-options.md`. */
   type Launch = unknown;
 
+  /** What an action must cause. It is listened for before the action begins, and the answer comes when all of it has come. */
+  interface Expect {
+    /** That the page opens another page. */
+    popup?: ExpectUrl;
+    /** That a download begins. */
+    download?: ExpectUrl;
+    /** That the page shows another document, or that its URL changes. */
+    navigation?: ExpectNavigation;
+    /** That a request is sent. */
+    request?: ExpectExchange;
+    /** That a response arrives. */
+    response?: ExpectExchange;
+    /** That a dialog opens, and how it is answered. */
+    dialog?: ExpectDialog;
+    /** That a file chooser opens, and the files that it is given. */
+    fileChooser?: ExpectFileChooser;
+  }
+
+  /** Something with a URL. */
+  interface ExpectUrl {
+    /** The URL, in which `*` stands for any characters except `/`, and `**` for any; any URL if absent. */
+    url?: string;
+  }
+
+  /** A navigation. */
+  interface ExpectNavigation {
+    /** The URL, in which `*` stands for any characters except `/`, and `**` for any; any URL if absent. */
+    url?: string;
+    /** How far the document must be loaded; `load` if absent. */
+    waitUntil?: LoadState;
+  }
+
   /** How far a document must be loaded, in the words of Playwright and of Puppeteer. `commit`: the response has arrived, and the document is begun. `domcontentloaded`: the document is parsed. `load`: its images, frames and styles are loaded too. `networkidle`: there was no connection for 500 ms. `networkidle0`: the same, in the words of Puppeteer. `networkidle2`: there were at most two connections for 500 ms. */
   type LoadState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle' | 'networkidle0' | 'networkidle2';
+
+  /** A request of the page, or the response to one. */
+  interface ExpectExchange {
+    /** The URL, in which `*` stands for any characters except `/`, and `**` for any; any URL if absent. */
+    url?: string;
+    /** The method, such as `POST`; any if absent. */
+    method?: string;
+  }
+
+  /** A dialog, and how it is answered. */
+  interface ExpectDialog {
+    /** Whether it is accepted; it is dismissed otherwise. */
+    accept?: boolean;
+    /** The text that a `prompt` is given, with `accept`; the page's own text if absent. */
+    promptText?: string;
+    /** Whether it stays open until `dialog` answers it. The action is answered when it has opened. */
+    leave?: boolean;
+  }
+
+  /** A file chooser, and the files that it is given. */
+  interface ExpectFileChooser {
+    /** The files. */
+    files?: FileForPage[];
+  }
+
+  /** A file for a page: one of the session's own files, or a small one with its content. */
+  interface FileForPage {
+    /** The name: of a file that was uploaded to the session (`/v1/sessions/{id}/files/{name}`) if there is no `content`. */
+    name: string;
+    /** The content, in base64. */
+    content?: string;
+    /** The MIME type, with `content`. */
+    mimeType?: string;
+  }
 
   /** Names elements of a page as the locators of Playwright do, through open shadow roots. One of `css`, `xpath`, `text`, `role`, `label`, `placeholder`, `alt`, `title` and `testId` is needed; the other members narrow it down. */
   interface Locator {
@@ -66,12 +132,6 @@ export namespace Ghost {
     frame?: Locator;
   }
 
-  /** A button of the mouse. `left`: the first. `right`: the second, which opens context menus. `middle`: the wheel. */
-  type MouseButton = 'left' | 'right' | 'middle';
-
-  /** A key that is held. */
-  type Modifier = 'Alt' | 'Control' | 'Meta' | 'Shift';
-
   /** What an element is waited for. `visible`: it has an extent, and is not `visibility: hidden`. `hidden`: it is not visible, or not in the document. `attached`: it is in the document. `detached`: it is not in the document. */
   type ElementState = 'visible' | 'hidden' | 'attached' | 'detached';
 
@@ -95,6 +155,46 @@ export namespace Ghost {
 
   /** Where a script runs. `main`: with the scripts of the page: it sees their variables, and they can change what it uses. `isolated`: apart: it sees the document, and none of the scripts. */
   type World = 'main' | 'isolated';
+
+  /** A button of the mouse. `left`: the first. `right`: the second, which opens context menus. `middle`: the wheel. */
+  type MouseButton = 'left' | 'right' | 'middle';
+
+  /** A key that is held. */
+  type Modifier = 'Alt' | 'Control' | 'Meta' | 'Shift';
+
+  /** A point in CSS pixels. */
+  interface Point {
+    /** To the right. */
+    x: number;
+    /** Down. */
+    y: number;
+  }
+
+  /** An element of a page, named in one of three ways. */
+  interface ElementName {
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** A field of a form, and what it is given: one of `value`, `checked` and `options`. */
+  interface FormField {
+    /** The field. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The field, in Playwright's selector syntax. */
+    selector?: string;
+    /** The field, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The text of a text field. */
+    value?: string;
+    /** Whether a checkbox or radio button is checked. */
+    checked?: boolean;
+    /** The values or labels of the options of a list that are selected. */
+    options?: string[];
+  }
 
   /** A part of a session's state. `cookies`: cookies with all their attributes. `localStorage`: localStorage of every origin of the session. `indexedDB`: `IndexedDB` of every origin of the session. `pages`: the open pages, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: the values of form fields of the pages, passwords included. */
   type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
@@ -201,6 +301,103 @@ export namespace Ghost {
     reason: string;
     /** The reason, and what to do. */
     why: string;
+  }
+
+  /** A page that was opened by another one. */
+  interface OpenedPage {
+    /** The id of the page, in paths and for clients. */
+    targetId: string;
+    /** Its URL at that moment. */
+    url: string;
+  }
+
+  /** A dialog of a page. */
+  interface PageDialogInfo {
+    /** Its type. */
+    type: DialogType;
+    /** Its text, cut after 1000 characters. */
+    message: string;
+    /** How it was answered. */
+    answer: DialogAnswer;
+    /** The text that a `prompt` was given. */
+    text?: string;
+  }
+
+  /** The type of a dialog. `alert`: a message. `confirm`: a question that is answered by yes or no. `prompt`: a question that is answered by a text. `beforeunload`: whether the page may be left. */
+  type DialogType = 'alert' | 'confirm' | 'prompt' | 'beforeunload';
+
+  /** How a dialog was answered. `accepted`: it was accepted. `dismissed`: it was dismissed. `open`: not yet: it is open. */
+  type DialogAnswer = 'accepted' | 'dismissed' | 'open';
+
+  /** A file that a page of the session downloaded. */
+  interface Download {
+    /** The `guid` of Chrome's events about it. */
+    id: string;
+    /** Its name: that which the site suggests, made safe as the name of a file, and unique in the session. */
+    name: string;
+    /** From where it comes; a URL of more than 2048 bytes is cut. */
+    url: string;
+    /** How far it has come. */
+    state: DownloadState;
+    /** Bytes that have arrived. */
+    received: number;
+    /** Its size; absent if that is not known. */
+    size?: number;
+    /** When it began, in milliseconds since 1970-01-01 UTC. */
+    startedAt: number;
+    /** When it was completed or canceled; absent while it is arriving. */
+    endedAt?: number;
+    /** Why the server canceled it; absent if it did not. */
+    reason?: string;
+  }
+
+  /** How far a download has come. `inProgress`: it is arriving. `completed`: the whole file is there. `canceled`: it was canceled or has failed; nothing is kept of it. */
+  type DownloadState = 'inProgress' | 'completed' | 'canceled';
+
+  /** A file chooser that a page opened. */
+  interface FileChooserInfo {
+    /** Whether it takes several files. */
+    multiple: boolean;
+    /** How many files it was given; it waits for files if there are none. */
+    files: number;
+  }
+
+  /** An exception of a page that nothing caught. */
+  interface PageException {
+    /** The message in one line, cut after 1000 characters. */
+    message: string;
+    /** The URL of the script; absent if there is none. */
+    url?: string;
+    /** The line, from 1. */
+    line: number;
+  }
+
+  /** What was expected, and came. */
+  interface Expected {
+    /** The page that was opened. */
+    popup?: OpenedPage;
+    /** The download, which may still be arriving. */
+    download?: Download;
+    /** The URL to which the page navigated. */
+    navigation?: string;
+    /** The request. */
+    request?: Exchange;
+    /** The response, whose body may still be arriving. */
+    response?: Exchange;
+    /** The dialog. */
+    dialog?: PageDialogInfo;
+    /** The file chooser. */
+    fileChooser?: FileChooserInfo;
+  }
+
+  /** A response of a server, or the request for it. */
+  interface Exchange {
+    /** The URL, cut after 2048 characters. */
+    url: string;
+    /** The method; absent if the request was sent before it was expected. */
+    method?: string;
+    /** The status of the response. */
+    status?: number;
   }
 
   /** Strings under keys. */
@@ -315,31 +512,6 @@ export namespace Ghost {
     /** The session that will save it, or has it in use; absent if there is none. */
     holder?: string;
   }
-
-  /** A file that a page of the session downloaded. */
-  interface Download {
-    /** The `guid` of Chrome's events about it. */
-    id: string;
-    /** Its name: that which the site suggests, made safe as the name of a file, and unique in the session. */
-    name: string;
-    /** From where it comes; a URL of more than 2048 bytes is cut. */
-    url: string;
-    /** How far it has come. */
-    state: DownloadState;
-    /** Bytes that have arrived. */
-    received: number;
-    /** Its size; absent if that is not known. */
-    size?: number;
-    /** When it began, in milliseconds since 1970-01-01 UTC. */
-    startedAt: number;
-    /** When it was completed or canceled; absent while it is arriving. */
-    endedAt?: number;
-    /** Why the server canceled it; absent if it did not. */
-    reason?: string;
-  }
-
-  /** How far a download has come. `inProgress`: it is arriving. `completed`: the whole file is there. `canceled`: it was canceled or has failed; nothing is kept of it. */
-  type DownloadState = 'inProgress' | 'completed' | 'canceled';
 
   /** A file that a client uploaded, for the pages of the session. */
   interface UploadedFile {
@@ -597,6 +769,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The URL. */
     url: string;
     /** How far it must be loaded; `load` if absent. */
@@ -611,6 +785,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
   }
@@ -623,6 +813,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -635,6 +827,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
   }
@@ -647,6 +855,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -659,6 +869,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
   }
@@ -671,6 +897,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -683,100 +911,24 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
-  }
-
-  /** Of `ghost.pageClick`. */
-  interface PageClickParams {
-    /** The session; that of this connection if absent. */
-    id?: string;
-    /** The target id of the page, or `first`, the oldest page. */
-    page: string;
-    /** How long it may take. If absent or more than the server allows, as the server is configured. */
-    timeout?: Milliseconds;
-    /** The element. One of `locator`, `selector` and `ref` names it. */
-    locator?: Locator;
-    /** The element, in Playwright's selector syntax. */
-    selector?: string;
-    /** The element, by a reference of the last `snapshot`, such as `e12`. */
-    ref?: string;
-    /** The button; `left` if absent. */
-    button?: MouseButton;
-    /** How often, 1 to 3; 1 if absent. */
-    clickCount?: number;
-    /** The keys that are held. */
-    modifiers?: Modifier[];
-    /** Whether nothing is waited for except that the element exists. */
-    force?: boolean;
-    /** Whether everything is waited for, and nothing is clicked. */
-    trial?: boolean;
-  }
-
-  /** Of `ghost.pageClick`. */
-  interface PageClickResult {
-    /** The URL of the page after it. */
-    url: string;
-    /** Whether another document was loaded, or the URL changed. */
-    navigated: boolean;
-    /** The time that it took. */
-    took: Milliseconds;
-  }
-
-  /** Of `ghost.pageDblclick`. */
-  interface PageDblclickParams {
-    /** The session; that of this connection if absent. */
-    id?: string;
-    /** The target id of the page, or `first`, the oldest page. */
-    page: string;
-    /** How long it may take. If absent or more than the server allows, as the server is configured. */
-    timeout?: Milliseconds;
-    /** The element. One of `locator`, `selector` and `ref` names it. */
-    locator?: Locator;
-    /** The element, in Playwright's selector syntax. */
-    selector?: string;
-    /** The element, by a reference of the last `snapshot`, such as `e12`. */
-    ref?: string;
-    /** Whether nothing is waited for except that the element exists. */
-    force?: boolean;
-  }
-
-  /** Of `ghost.pageDblclick`. */
-  interface PageDblclickResult {
-    /** The URL of the page after it. */
-    url: string;
-    /** Whether another document was loaded, or the URL changed. */
-    navigated: boolean;
-    /** The time that it took. */
-    took: Milliseconds;
-  }
-
-  /** Of `ghost.pageHover`. */
-  interface PageHoverParams {
-    /** The session; that of this connection if absent. */
-    id?: string;
-    /** The target id of the page, or `first`, the oldest page. */
-    page: string;
-    /** How long it may take. If absent or more than the server allows, as the server is configured. */
-    timeout?: Milliseconds;
-    /** The element. One of `locator`, `selector` and `ref` names it. */
-    locator?: Locator;
-    /** The element, in Playwright's selector syntax. */
-    selector?: string;
-    /** The element, by a reference of the last `snapshot`, such as `e12`. */
-    ref?: string;
-    /** Whether nothing is waited for except that the element exists. */
-    force?: boolean;
-  }
-
-  /** Of `ghost.pageHover`. */
-  interface PageHoverResult {
-    /** The URL of the page after it. */
-    url: string;
-    /** Whether another document was loaded, or the URL changed. */
-    navigated: boolean;
-    /** The time that it took. */
-    took: Milliseconds;
   }
 
   /** Of `ghost.pageFocus`. */
@@ -787,6 +939,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -803,6 +957,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageType`. */
@@ -813,6 +983,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -833,6 +1005,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageFill`. */
@@ -843,6 +1031,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -863,6 +1053,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageClear`. */
@@ -873,6 +1079,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -889,6 +1097,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pagePress`. */
@@ -899,6 +1123,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -917,6 +1143,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageSelect`. */
@@ -927,6 +1169,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -945,6 +1189,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** Their values. */
     values: string[];
   }
@@ -957,6 +1217,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -975,6 +1237,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageUncheck`. */
@@ -985,6 +1263,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1003,6 +1283,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageScroll`. */
@@ -1013,6 +1309,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1033,6 +1331,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageWait`. */
@@ -1043,6 +1357,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1059,6 +1375,10 @@ export namespace Ghost {
     function?: string;
     /** A time. */
     time?: Milliseconds;
+    /** A request that the page sends from now on. */
+    request?: ExpectExchange;
+    /** A response that arrives from now on. */
+    response?: ExpectExchange;
   }
 
   /** Of `ghost.pageWait`. */
@@ -1069,6 +1389,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageText`. */
@@ -1079,6 +1415,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1095,6 +1433,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The text as it is rendered. */
     text: string;
   }
@@ -1107,6 +1461,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1123,6 +1479,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The HTML. */
     html: string;
   }
@@ -1135,6 +1507,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1151,6 +1525,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** Their values by name. */
     attributes: Attributes;
   }
@@ -1163,6 +1553,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1181,6 +1573,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** How many there are. */
     count: number;
     /** The first of them, as many as `limit` says. */
@@ -1195,6 +1603,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1213,6 +1623,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The first of them in the order of the document, as many as `limit` says. */
     links: Link[];
   }
@@ -1225,6 +1651,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1239,6 +1667,10 @@ export namespace Ghost {
     format?: PictureFormat;
     /** The quality of JPEG and WebP, 0 to 100. */
     quality?: number;
+    /** The elements that are covered by rectangles; at most 20 locators, each of any number of elements. */
+    mask?: Locator[];
+    /** The CSS colour of these rectangles; `#FF00FF` if absent. */
+    maskColor?: string;
   }
 
   /** Of `ghost.pageScreenshot`. */
@@ -1249,6 +1681,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The content, in base64. */
     data: string;
     /** The format. */
@@ -1263,6 +1711,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** Whether it is in landscape format. */
     landscape?: boolean;
     /** Whether backgrounds are printed. */
@@ -1287,6 +1737,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The content, in base64. */
     data: string;
   }
@@ -1299,6 +1765,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The expression. One of `expression` and `function` is needed. */
     expression?: string;
     /** The function, such as `(a, b) => a + b`. */
@@ -1317,6 +1785,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The value; absent if it is `undefined`. */
     value?: AnyValue;
   }
@@ -1329,6 +1813,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1347,8 +1833,482 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The snapshot in YAML, in Playwright's form. */
     snapshot: string;
+  }
+
+  /** Of `ghost.pageClick`. */
+  interface PageClickParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The button; `left` if absent. */
+    button?: MouseButton;
+    /** How often, 1 to 3; 1 if absent. */
+    clickCount?: number;
+    /** The keys that are held. */
+    modifiers?: Modifier[];
+    /** Where in the element, from the upper left corner of its padding; in the middle of what is visible if absent. */
+    position?: Point;
+    /** The time between pressing and releasing the button. */
+    delay?: Milliseconds;
+    /** Without an element: from the left of the viewport, in CSS pixels. */
+    x?: number;
+    /** Without an element: from the top of the viewport. */
+    y?: number;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+    /** Whether everything is waited for, and nothing is clicked. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageClick`. */
+  interface PageClickResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageDblclick`. */
+  interface PageDblclickParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The button; `left` if absent. */
+    button?: MouseButton;
+    /** The keys that are held. */
+    modifiers?: Modifier[];
+    /** Where in the element, from the upper left corner of its padding; in the middle of what is visible if absent. */
+    position?: Point;
+    /** The time between pressing and releasing the button. */
+    delay?: Milliseconds;
+    /** Without an element: from the left of the viewport, in CSS pixels. */
+    x?: number;
+    /** Without an element: from the top of the viewport. */
+    y?: number;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+    /** Whether everything is waited for, and nothing is clicked. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageDblclick`. */
+  interface PageDblclickResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageHover`. */
+  interface PageHoverParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The keys that are held. */
+    modifiers?: Modifier[];
+    /** Where in the element, from the upper left corner of its padding; in the middle of what is visible if absent. */
+    position?: Point;
+    /** Without an element: from the left of the viewport, in CSS pixels. */
+    x?: number;
+    /** Without an element: from the top of the viewport. */
+    y?: number;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+    /** Whether everything is waited for, and the mouse is not moved. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageHover`. */
+  interface PageHoverResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageTap`. */
+  interface PageTapParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The keys that are held. */
+    modifiers?: Modifier[];
+    /** Where in the element, from the upper left corner of its padding; in the middle of what is visible if absent. */
+    position?: Point;
+    /** Without an element: from the left of the viewport, in CSS pixels. */
+    x?: number;
+    /** Without an element: from the top of the viewport. */
+    y?: number;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+    /** Whether everything is waited for, and nothing is tapped. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageTap`. */
+  interface PageTapResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageDrag`. */
+  interface PageDragParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** The element that is dragged. */
+    source: ElementName;
+    /** The element on which it is dropped. */
+    target: ElementName;
+    /** Where the first is taken, from the upper left corner of its padding; in the middle if absent. */
+    sourcePosition?: Point;
+    /** Where it is dropped, from the upper left corner of the padding of the second; in the middle if absent. */
+    targetPosition?: Point;
+    /** In how many movements, 1 to 1000; 2 if absent. */
+    steps?: number;
+    /** Whether nothing is waited for except that the elements exist. */
+    force?: boolean;
+    /** Whether everything is waited for, and nothing is dragged. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageDrag`. */
+  interface PageDragResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageBlur`. */
+  interface PageBlurParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageBlur`. */
+  interface PageBlurResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageFillForm`. */
+  interface PageFillFormParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** The fields, at most 100. */
+    fields: FormField[];
+  }
+
+  /** Of `ghost.pageFillForm`. */
+  interface PageFillFormResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageUpload`. */
+  interface PageUploadParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The files, in place of those that it has: all of the session, or all with their content. An empty list removes all. */
+    files: FileForPage[];
+  }
+
+  /** Of `ghost.pageUpload`. */
+  interface PageUploadResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageDialog`. */
+  interface PageDialogParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it is accepted; it is dismissed otherwise. */
+    accept: boolean;
+    /** The text that a `prompt` is given, with `accept`. */
+    promptText?: string;
+  }
+
+  /** Of `ghost.pageDialog`. */
+  interface PageDialogResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.saveSnapshot`. */
@@ -1735,12 +2695,6 @@ export namespace Ghost {
     'ghost.pageBack': { params: PageBackParams; result: PageBackResult };
     /** Goes forward in the history of a page, and waits until the page is loaded. Without an entry it is refused. */
     'ghost.pageForward': { params: PageForwardParams; result: PageForwardResult };
-    /** Clicks an element, once it is visible, stable, enabled, and receives the click. */
-    'ghost.pageClick': { params: PageClickParams; result: PageClickResult };
-    /** Clicks an element twice, as a double click. */
-    'ghost.pageDblclick': { params: PageDblclickParams; result: PageDblclickResult };
-    /** Moves the mouse over an element, once it is visible, stable, and receives the movement. */
-    'ghost.pageHover': { params: PageHoverParams; result: PageHoverResult };
     /** Focuses an element. */
     'ghost.pageFocus': { params: PageFocusParams; result: PageFocusResult };
     /** Focuses an element and types a text, one key after the other. */
@@ -1759,7 +2713,7 @@ export namespace Ghost {
     'ghost.pageUncheck': { params: PageUncheckParams; result: PageUncheckResult };
     /** Scrolls an element into view; or with `dx` or `dy`, what is below the mouse, as its wheel does. With both, the mouse is moved over the element before. */
     'ghost.pageScroll': { params: PageScrollParams; result: PageScrollResult };
-    /** Waits for all that is given: the state of an element, a URL, a load state, a function, a time. */
+    /** Waits for all that is given: the state of an element, a URL, a load state, a function, a time, a request, a response. */
     'ghost.pageWait': { params: PageWaitParams; result: PageWaitResult };
     /** Reads the text of an element, or of the page. */
     'ghost.pageText': { params: PageTextParams; result: PageTextResult };
@@ -1779,6 +2733,24 @@ export namespace Ghost {
     'ghost.pageEvaluate': { params: PageEvaluateParams; result: PageEvaluateResult };
     /** Reads the accessibility snapshot of an element, or of the page, with references by which the next actions can name elements. */
     'ghost.pageSnapshot': { params: PageSnapshotParams; result: PageSnapshotResult };
+    /** Clicks an element, once it is visible, stable, enabled, and receives the click; or, with `x` and `y`, a point of the viewport at once. */
+    'ghost.pageClick': { params: PageClickParams; result: PageClickResult };
+    /** Clicks an element twice, as a double click. */
+    'ghost.pageDblclick': { params: PageDblclickParams; result: PageDblclickResult };
+    /** Moves the mouse over an element, once it is visible, stable, and receives the movement. */
+    'ghost.pageHover': { params: PageHoverParams; result: PageHoverResult };
+    /** Taps an element with a finger, once it is visible, stable, enabled, and receives the tap. */
+    'ghost.pageTap': { params: PageTapParams; result: PageTapResult };
+    /** Drags an element with the mouse, and drops it on another one. Each must be visible, stable, and hit by the mouse. */
+    'ghost.pageDrag': { params: PageDragParams; result: PageDragResult };
+    /** Takes the focus from an element. */
+    'ghost.pageBlur': { params: PageBlurParams; result: PageBlurResult };
+    /** Fills the fields of a form, one after the other. An error says which field failed; those before it are filled. */
+    'ghost.pageFillForm': { params: PageFillFormParams; result: PageFillFormResult };
+    /** Gives files to a file input, which may be hidden, or to the file chooser that a click on the element opens. */
+    'ghost.pageUpload': { params: PageUploadParams; result: PageUploadResult };
+    /** Answers the open dialog of a page. It does not wait for the action that opened it. */
+    'ghost.pageDialog': { params: PageDialogParams; result: PageDialogResult };
     /** Saves the state of a session. Its clients and pages do not notice. */
     'ghost.saveSnapshot': { params: SaveSnapshotParams; result: SaveSnapshotResult };
     /** Writes a snapshot into a running session: first the storage, then its pages are opened. If the session has a client, only that client can do it, over its own connection. */
