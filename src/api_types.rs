@@ -58,9 +58,9 @@ pub use self::{
     owner::{BadOwner, NAME_RULE, Owner, is_name},
     page::{
         AccessibilitySnapshot, Acted, ActionsDone, Aftermath, AnyValue, Area, Attributes, AttributesOf, ConsoleLine,
-        ElementState, FoundElement,
-        FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
-        PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected, StepResult, Went, World,
+        ElementState, FoundElement, FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf,
+        PageLinksOf, PagePdfOf, PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected,
+        StepResult, Went, World,
     },
     paging::{PageOf, paged},
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},

@@ -24,7 +24,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
 pub use self::{
-    connection::*, control::*, files::*, jobs::*, page_scripts::*, pages::*, profiles::*, release::*, server::*, sessions::*, snapshots::*, tenants::*,
+    connection::*, control::*, files::*, jobs::*, page_scripts::*, pages::*, profiles::*, release::*, server::*,
+    sessions::*, snapshots::*, tenants::*,
 };
 use super::{Bad, Schemas, ShapeOf, read};
 

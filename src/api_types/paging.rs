@@ -28,7 +28,8 @@ pub fn paged<T>(
                 .ok_or_else(|| Bad::new("cursor", "is not a value that this server gave as `next`"))?;
             let is_last = |item: &T| id(item) == last;
             // Mostly nothing has changed.
-            let found = if items.get(place).is_some_and(is_last) { Some(place) } else { items.iter().position(is_last) };
+            let found =
+                if items.get(place).is_some_and(is_last) { Some(place) } else { items.iter().position(is_last) };
             found.map_or(place, |found| found + 1).min(items.len())
         }
     };

@@ -27,7 +27,12 @@ const FOREIGN: [Foreign; 47] = [
     foreign("proxySettings", "Browserbase", "proxy", "a URL"),
     foreign("proxies", "Browserbase", "proxy", "one URL"),
     foreign("extensionId", "Browserbase", "launch", "its member `args`, with --load-extension"),
-    foreign("browserSettings", "Browserbase", "launch", "the flags of the browser; what is called `context` there is a `profile`"),
+    foreign(
+        "browserSettings",
+        "Browserbase",
+        "launch",
+        "the flags of the browser; what is called `context` there is a `profile`",
+    ),
     foreign("projectId", "Browserbase", "metadata", "a tenant's token takes its place"),
     foreign("region", "Browserbase", "metadata", "a server has no regions"),
     foreign("context", "Browserbase", "profile", "its name, with `persist` to save it"),

@@ -11,10 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    commands::{
-        Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree,
-        Terminate,
-    },
+    commands::{Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree, Terminate},
     frame::Frame,
     handles::Handles,
     history::History,
@@ -130,8 +127,7 @@ impl Page {
         let history = History::behind(used.snapshot).into();
         let handles = Handles::behind(used.handle).into();
         let target = page;
-        let page =
-            Self { place, driver, root, state, limits, worlds, remote, seen, refs, history, handles, target };
+        let page = Self { place, driver, root, state, limits, worlds, remote, seen, refs, history, handles, target };
         Ok((page, events.into(), to))
     }
 
@@ -267,7 +263,12 @@ impl Page {
     }
 
     /// Evaluates in the world of ghostmux; `None` if the document was replaced.
-    pub(super) async fn evaluate(&self, frame: &Frame, expression: &str, by_value: bool) -> Result<Option<Answer>, PageError> {
+    pub(super) async fn evaluate(
+        &self,
+        frame: &Frame,
+        expression: &str,
+        by_value: bool,
+    ) -> Result<Option<Answer>, PageError> {
         let context = match self.world(frame, WORLD, Some(&EXPRESSION)).await {
             Err(error) if is_replaced(&error) => return Ok(None),
             context => context?,

@@ -35,7 +35,8 @@ pub(super) async fn perform(
 ) -> Result<Reply, PageError> {
     let steps = list.steps()?;
     if steps.is_empty() || steps.len() > limits.actions {
-        let why = format!("{} actions are not between 1 and {}, which page_actions allows", steps.len(), limits.actions);
+        let why =
+            format!("{} actions are not between 1 and {}, which page_actions allows", steps.len(), limits.actions);
         return Err(Bad::new("actions", why).into());
     }
     let asked = list.timeout.map_or(limits.timeout, |timeout| timeout.0);
@@ -46,8 +47,12 @@ pub(super) async fn perform(
         let left = deadline.saturating_duration_since(Instant::now());
         let within = PageLimits { timeout: left, timeout_most: left, result: limits.result - size, ..limits };
         let performed = perform::perform(page, granted, within, request).await;
-        let mut result =
-            StepResult { step: u32::try_from(step).unwrap_or(u32::MAX), action: action.clone(), result: None, error: None };
+        let mut result = StepResult {
+            step: u32::try_from(step).unwrap_or(u32::MAX),
+            action: action.clone(),
+            result: None,
+            error: None,
+        };
         match performed {
             Ok(Reply { output, .. }) => {
                 size += output.len();

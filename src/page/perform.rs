@@ -16,14 +16,14 @@ use super::{
 };
 use crate::{
     api_types::{
-        AccessibilitySnapshot, Acted, Aftermath, AttributesOf, Bad, FoundElements, Millis, MouseButton, Nothing, PageHtmlOf,
-        PageLinksOf, PagePdfOf, PagePicture, PageTextOf, Reply, ScriptResult, Selected, Went,
+        AccessibilitySnapshot, Acted, Aftermath, AttributesOf, Bad, FoundElements, Millis, MouseButton, Nothing,
+        PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, Reply, ScriptResult, Selected, Went,
         capability::Granted,
         operations::{
             PageAttributes, PageBack, PageCheck, PageClear, PageClick, PageDblclick, PageEvaluate, PageFill, PageFocus,
             PageForward, PageGoto, PageHover, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload,
-            PageRequest, PageScreenshot, ReleaseHandles, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
-            PageWait,
+            PageRequest, PageScreenshot, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
+            PageWait, ReleaseHandles,
         },
     },
     config::PageLimits,

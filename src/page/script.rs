@@ -10,9 +10,7 @@ use super::{
     injected::SCRIPT_WORLD,
 };
 use crate::{
-    api_types::{
-        AnyValue, Bad, ConsoleLine, ScriptValue, World, locator::ENTER_FRAME, operations::PageEvaluate,
-    },
+    api_types::{AnyValue, Bad, ConsoleLine, ScriptValue, World, locator::ENTER_FRAME, operations::PageEvaluate},
     browser::{CallError, PageDriver},
     config::PageLimits,
     session::pages::PageError,
@@ -83,7 +81,7 @@ impl Page {
             if request.frame.is_some() {
                 return Err(Bad::new("frame", "is that of the handle; leave it out").into());
             }
-            if handles.iter().any(|handle| handle.context != first.context) {
+            if handles.iter().any(|handle| !handle.is_beside(first)) {
                 return Err(Bad::new("args", "has handles of different worlds or frames").into());
             }
             place = Place { context: Some(first.context), remote: first.remote.clone(), ..place };
@@ -187,7 +185,8 @@ impl Page {
         for attempt in 0.. {
             let driver = self.driver_of(frame);
             let found = async {
-                let document = self.evaluate(frame, "document", false).await?.and_then(|answer| answer.result.object_id);
+                let document =
+                    self.evaluate(frame, "document", false).await?.and_then(|answer| answer.result.object_id);
                 let Some(object_id) = document else { return Ok(None) };
                 let backend_node_id = driver.ask(&DescribeNode { object_id: &object_id }).await?.node.backend_node_id;
                 Ok::<_, PageError>(driver.ask(&ResolveNode { backend_node_id }).await?.object.object_id)
@@ -195,7 +194,10 @@ impl Page {
             match found.await {
                 Ok(Some(object)) => {
                     let context = object.split('.').nth(1).and_then(|context| context.parse().ok());
-                    let unreadable = || CallError::Unreadable { method: "DOM.resolveNode", why: format!("the id {object:?} of an object") };
+                    let unreadable = || CallError::Unreadable {
+                        method: "DOM.resolveNode",
+                        why: format!("the id {object:?} of an object"),
+                    };
                     return context.ok_or_else(|| unreadable().into());
                 }
                 Ok(None) => {}

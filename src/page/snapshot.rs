@@ -179,7 +179,9 @@ fn merged(text: &str, contents: Vec<(usize, String)>) -> String {
             merged.push('\n');
         }
         merged.push_str(line);
-        let Some((_, content)) = contents.next_if(|(at, content)| *at == number && !content.is_empty()) else { continue };
+        let Some((_, content)) = contents.next_if(|(at, content)| *at == number && !content.is_empty()) else {
+            continue;
+        };
         merged.push(':');
         let indent = line.len() - line.trim_start_matches(' ').len() + 2;
         for line in content.lines() {
@@ -205,8 +207,9 @@ mod tests {
 
     #[test]
     fn levels_of_frames_count_from_the_page() {
-        let step: Step = serde_json::from_str(r#"{"frames":[{"ref":"e1","line":0,"depth":0},{"ref":"e2","line":3,"depth":2}]}"#)
-            .expect("a step");
+        let step: Step =
+            serde_json::from_str(r#"{"frames":[{"ref":"e1","line":0,"depth":0},{"ref":"e2","line":3,"depth":2}]}"#)
+                .expect("a step");
         let depths = |depth| places(&step, depth).into_iter().map(|place| place.depth).collect::<Vec<_>>();
         assert_eq!(depths(None), [None, None]);
         assert_eq!(depths(Some(3)), [Some(2), Some(0)]);

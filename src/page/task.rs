@@ -5,13 +5,7 @@ use std::sync::PoisonError;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{
-    PageDriving,
-    driven::Page,
-    list, perform,
-    refs::Names,
-    state::PageState,
-};
+use super::{PageDriving, driven::Page, list, perform, refs::Names, state::PageState};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
     browser::{ContextHandle, PageEvents, by_deadline},

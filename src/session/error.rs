@@ -162,7 +162,9 @@ pub enum ServiceError {
         most: u32,
     },
     /// The owner has as many jobs as it may have, and all are running.
-    #[error("{most} jobs of this owner are running, the most that the setting jobs allows; wait until one has ended, or DELETE one")]
+    #[error(
+        "{most} jobs of this owner are running, the most that the setting jobs allows; wait until one has ended, or DELETE one"
+    )]
     ManyJobs {
         /// Value of the setting.
         most: usize,
@@ -171,7 +173,9 @@ pub enum ServiceError {
     #[error("no such job {0}; a job is forgotten some time after its end (jobs_time)")]
     NoJob(String),
     /// The result of a job is too large to be kept.
-    #[error("the result has {size} bytes, and jobs_bytes allows {most}; send the request without Prefer: respond-async")]
+    #[error(
+        "the result has {size} bytes, and jobs_bytes allows {most}; send the request without Prefer: respond-async"
+    )]
     JobTooLarge {
         /// Its size.
         size: usize,

@@ -141,7 +141,9 @@ pub enum PageError {
         handle: String,
     },
     /// The page keeps as many values as it may.
-    #[error("the page keeps {most} values, the most that page_handles allows; free some by DELETE …/pages/PAGE/handles")]
+    #[error(
+        "the page keeps {most} values, the most that page_handles allows; free some by DELETE …/pages/PAGE/handles"
+    )]
     ManyHandles {
         /// Value of the setting.
         most: usize,

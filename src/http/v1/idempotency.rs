@@ -76,7 +76,10 @@ struct Entry {
 enum Progress {
     Running,
     /// What is kept of the answer: nothing, if it was a stream, or had to make room for newer ones.
-    Answered { body: Option<BodyHash>, answer: Option<Replay> },
+    Answered {
+        body: Option<BodyHash>,
+        answer: Option<Replay>,
+    },
 }
 
 type BodyHash = [u8; 32];
@@ -105,7 +108,8 @@ pub(super) async fn once(State(book): State<KeyBook>, request: Request, next: Ne
         (Some(key), true) => match read_key(&key) {
             Some(key) => book.perform(key, request, next).await.unwrap_or_else(|problem| problem.answer()),
             None => {
-                let why = format!("is not 1 to {KEY_MOST} visible characters of ASCII, with or without quotes around them");
+                let why =
+                    format!("is not 1 to {KEY_MOST} visible characters of ASCII, with or without quotes around them");
                 Problem::from(Bad::new("Idempotency-Key", why)).answer()
             }
         },
@@ -151,7 +155,8 @@ impl KeyBook {
             };
             running.keep(answer, hashed.digest(), limits).await
         });
-        work.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", "the request could not be performed"))
+        work.await
+            .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", "the request could not be performed"))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -269,7 +274,8 @@ impl Kept {
         match self.entries.get(name) {
             Some(entry) if entry.target != target => return Err(another("another path")),
             Some(Entry { state: Progress::Running, .. }) => {
-                let detail = "the request with this Idempotency-Key is being performed; send it again later for its answer";
+                let detail =
+                    "the request with this Idempotency-Key is being performed; send it again later for its answer";
                 let problem = Problem::new(StatusCode::CONFLICT, "idempotency-key-in-use", detail);
                 return Err(Problem { retry_after: Some(1), ..problem });
             }
@@ -285,7 +291,10 @@ impl Kept {
                  after idempotency_time",
                 limits.count
             );
-            return Err(Problem { retry_after: Some(5), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail) });
+            return Err(Problem {
+                retry_after: Some(5),
+                ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail)
+            });
         }
         of_owner.count += 1;
         self.entries.insert(name.clone(), Entry { target: target.to_owned(), state: Progress::Running });
@@ -409,7 +418,18 @@ mod tests {
 
     #[test]
     fn answers_of_requests_that_may_have_had_an_effect_are_final() {
-        for (status, is) in [(200, true), (204, true), (422, true), (502, true), (504, true), (400, false), (404, false), (409, false), (429, false), (503, false)] {
+        for (status, is) in [
+            (200, true),
+            (204, true),
+            (422, true),
+            (502, true),
+            (504, true),
+            (400, false),
+            (404, false),
+            (409, false),
+            (429, false),
+            (503, false),
+        ] {
             assert_eq!(is_final(StatusCode::from_u16(status).expect("a status")), is, "{status}");
         }
     }

@@ -46,7 +46,8 @@ impl SessionManager {
             }
             FileRequest::ListFiles(ListFiles { id, limit, cursor }) => {
                 let (files, _) = self.files_of(caller, &own(id, from)?).await?;
-                let (files, next) = paged(files.list_files().files, limit, cursor.as_deref(), |file| file.name.clone())?;
+                let (files, next) =
+                    paged(files.list_files().files, limit, cursor.as_deref(), |file| file.name.clone())?;
                 Reply::of::<ListFiles>(&FileList { files, next })
             }
             FileRequest::DeleteFile(DeleteFile { id, name }) => {

@@ -69,8 +69,7 @@ impl SessionManager {
         let none = |id: &str| ServiceError::NoJob(id.chars().take(200).collect());
         Ok(match request {
             JobRequest::ListJobs(ListJobs { limit, cursor }) => {
-                let (jobs, next) =
-                    paged(jobs.list(owner, scope), limit, cursor.as_deref(), |job| job.id.clone())?;
+                let (jobs, next) = paged(jobs.list(owner, scope), limit, cursor.as_deref(), |job| job.id.clone())?;
                 Reply::of::<ListJobs>(&JobList { jobs, next })
             }
             JobRequest::GetJob(GetJob { job: id, wait }) => {

@@ -13,7 +13,9 @@ use super::*;
 use crate::{
     api_types::{Isolation, LaunchPolicy, Millis, Options, Owner, Request},
     browser::fake,
-    config::{Capabilities, CdpSessionLimits, ClientQueue, KeptLimits, Limit, PageLimits, RequestLimits, SnapshotLimits},
+    config::{
+        Capabilities, CdpSessionLimits, ClientQueue, KeptLimits, Limit, PageLimits, RequestLimits, SnapshotLimits,
+    },
     metrics::Metrics,
     session::{
         client::Ledger,

@@ -57,7 +57,8 @@ async fn what_others_keep_is_unknown() {
     assert_ne!(body_of(&made)["id"], body_of(&answer)["id"], "V31");
 
     // V32: a value that another tenant keeps in its page, by the name of its handle.
-    let kept = of_page(victim.text(), &theirs, "evaluate", json!({ "expression": "({ secret: 1 })", "handle": true })).await;
+    let kept =
+        of_page(victim.text(), &theirs, "evaluate", json!({ "expression": "({ secret: 1 })", "handle": true })).await;
     let read = json!({ "function": "it => it", "args": [{ "$handle": body_of(&kept)["handle"] }] });
     is_problem(&of_page(attacker.text(), &own, "evaluate", read.clone()).await, 409, "stale-handle", "");
     let answer = of_page(attacker.text(), &theirs, "evaluate", read.clone()).await;

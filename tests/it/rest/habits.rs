@@ -1,7 +1,5 @@
 //! What every request may rely on: names of members, pages of lists, keys against repetition, jobs.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{JSON, body_of, create, id_of, is_problem, ok, send};
@@ -35,7 +33,12 @@ async fn unknown_members_name_what_was_meant(proxy: &Proxy) {
     ] {
         is_problem(&proxy.http("POST", path, &[JSON], body).await, 400, "bad-value", word);
     }
-    is_problem(&proxy.http("GET", "/v1/sessions?stat=active", &[], "").await, 400, "bad-value", "did you mean `state`?");
+    is_problem(
+        &proxy.http("GET", "/v1/sessions?stat=active", &[], "").await,
+        400,
+        "bad-value",
+        "did you mean `state`?",
+    );
 }
 
 async fn sessions_are_released(proxy: &Proxy) {
@@ -78,7 +81,10 @@ async fn repetitions_are_answered_as_before(proxy: &Proxy) {
     assert_eq!((first.status, first.header("idempotency-replayed")), (201, None), "{first:?}");
     let again = with_key(proxy, "k1", "/v1/sessions", r#"{"name":"once"}"#).await;
     assert_eq!((again.status, &again.body), (201, &first.body));
-    assert_eq!((again.header("idempotency-replayed"), again.header("location")), (Some("true"), first.header("location")));
+    assert_eq!(
+        (again.header("idempotency-replayed"), again.header("location")),
+        (Some("true"), first.header("location"))
+    );
     let other = with_key(proxy, "k1", "/v1/sessions", r#"{"name":"twice"}"#).await;
     is_problem(&other, 422, "idempotency-key-reused", "another body");
     let session = body_of(&first);
@@ -97,23 +103,41 @@ async fn repetitions_are_answered_as_before(proxy: &Proxy) {
     let page = Driven::with(proxy, "<p>x").await;
     let path = format!("{}/wait", page.path);
     let wait = json!({ "function": "() => { window.asked = (window.asked ?? 0) + 1; return window.go }" }).to_string();
-    let gone = tokio::time::timeout(Duration::from_millis(300), with_key(proxy, "k3", &path, &wait)).await;
-    assert!(gone.is_err(), "{gone:?}");
+    let client = proxy.connect_to(&format!("/devtools/page/{}", page.path.rsplit('/').next().expect("an id"))).await;
+    let asked = async || {
+        let asked = client.ok(None, "Runtime.evaluate", json!({ "expression": "window.asked > 0" })).await;
+        asked["result"]["value"] == true
+    };
+    tokio::select! {
+        answer = with_key(proxy, "k3", &path, &wait) => panic!("nobody has ended it: {answer:?}"),
+        () = eventually("its begin", asked) => {}
+    }
     let answer = with_key(proxy, "k3", &path, &wait).await;
     is_problem(&answer, 409, "idempotency-key-in-use", "being performed");
     assert!(answer.header("retry-after").is_some());
-    let client = proxy.connect_to(&format!("/devtools/page/{}", page.path.rsplit('/').next().expect("an id"))).await;
     client.ok(None, "Runtime.evaluate", json!({ "expression": "window.go = true" })).await;
     eventually("its answer", async || with_key(proxy, "k3", &path, &wait).await.status == 200).await;
     // Of older answers only that they were given is kept, when there is no room for them.
     for number in 0..4 {
-        with_key(proxy, &format!("large{number}"), &format!("{}/evaluate", page.path), r#"{"expression":"'x'.repeat(900)"}"#).await;
+        with_key(
+            proxy,
+            &format!("large{number}"),
+            &format!("{}/evaluate", page.path),
+            r#"{"expression":"'x'.repeat(900)"}"#,
+        )
+        .await;
     }
-    is_problem(&with_key(proxy, "k1", "/v1/sessions", r#"{"name":"once"}"#).await, 409, "answer-not-kept", "idempotency_bytes");
+    is_problem(
+        &with_key(proxy, "k1", "/v1/sessions", r#"{"name":"once"}"#).await,
+        409,
+        "answer-not-kept",
+        "idempotency_bytes",
+    );
     let mut answer = with_key(proxy, "more", "/v1/sessions/x/park", "{}").await;
     assert_eq!(answer.status, 404, "it is not kept");
     for number in 0..40 {
-        answer = with_key(proxy, &format!("many{number}"), &format!("{}/evaluate", page.path), r#"{"expression":"1"}"#).await;
+        answer = with_key(proxy, &format!("many{number}"), &format!("{}/evaluate", page.path), r#"{"expression":"1"}"#)
+            .await;
     }
     is_problem(&answer, 429, "too-many", "idempotency_keys");
 }
