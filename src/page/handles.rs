@@ -17,6 +17,18 @@ pub(super) struct Handle {
     pub(super) document: u64,
 }
 
+impl Handle {
+    /// Whether two values are in the same world, so that a function can take both. Each process counts its worlds by itself.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let is_same_process = match (&self.remote, &other.remote) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        is_same_process && self.context == other.context
+    }
+}
+
 /// The values that are kept.
 #[derive(Debug, Default)]
 pub(super) struct Handles {

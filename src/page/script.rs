@@ -81,7 +81,7 @@ impl Page {
             if request.frame.is_some() {
                 return Err(Bad::new("frame", "is that of the handle; leave it out").into());
             }
-            if handles.iter().any(|handle| handle.context != first.context) {
+            if handles.iter().any(|handle| !handle.is_beside(first)) {
                 return Err(Bad::new("args", "has handles of different worlds or frames").into());
             }
             place = Place { context: Some(first.context), remote: first.remote.clone(), ..place };

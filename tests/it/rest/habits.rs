@@ -1,7 +1,5 @@
 //! What every request may rely on: names of members, pages of lists, keys against repetition, jobs.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{JSON, body_of, create, id_of, is_problem, ok, send};
@@ -105,12 +103,18 @@ async fn repetitions_are_answered_as_before(proxy: &Proxy) {
     let page = Driven::with(proxy, "<p>x").await;
     let path = format!("{}/wait", page.path);
     let wait = json!({ "function": "() => { window.asked = (window.asked ?? 0) + 1; return window.go }" }).to_string();
-    let gone = tokio::time::timeout(Duration::from_millis(300), with_key(proxy, "k3", &path, &wait)).await;
-    assert!(gone.is_err(), "{gone:?}");
+    let client = proxy.connect_to(&format!("/devtools/page/{}", page.path.rsplit('/').next().expect("an id"))).await;
+    let asked = async || {
+        let asked = client.ok(None, "Runtime.evaluate", json!({ "expression": "window.asked > 0" })).await;
+        asked["result"]["value"] == true
+    };
+    tokio::select! {
+        answer = with_key(proxy, "k3", &path, &wait) => panic!("nobody has ended it: {answer:?}"),
+        () = eventually("its begin", asked) => {}
+    }
     let answer = with_key(proxy, "k3", &path, &wait).await;
     is_problem(&answer, 409, "idempotency-key-in-use", "being performed");
     assert!(answer.header("retry-after").is_some());
-    let client = proxy.connect_to(&format!("/devtools/page/{}", page.path.rsplit('/').next().expect("an id"))).await;
     client.ok(None, "Runtime.evaluate", json!({ "expression": "window.go = true" })).await;
     eventually("its answer", async || with_key(proxy, "k3", &path, &wait).await.status == 200).await;
     // Of older answers only that they were given is kept, when there is no room for them.
