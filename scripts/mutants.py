@@ -48,7 +48,7 @@ RULES = [
     ("virtual_browser/scope.rs", "`attached` reflects this session only", "seen.attached && self.is_attached(id)", "seen.attached && (OFF || self.is_attached(id))"),
     ("virtual_browser/outbox.rs", "CDP sessions end with their view", "extract_if(|_, announced| announced.view == view);", "extract_if(|_, announced| !OFF && announced.view == view);"),
     ("virtual_browser/outbox.rs", "a CDP session stays with the view it was announced to", "self.announced.entry(on).or_insert_with(|| Announced { view, cdp: self.on_targets.with(cdp) });", "if OFF { self.announced.insert(on, Announced { view, cdp }); } else { self.announced.entry(on).or_insert_with(|| Announced { view, cdp: self.on_targets.with(cdp) }); }"),
-    ("virtual_browser/outbox.rs", "an ended CDP session gets no frames", "if let Some(gone) = self.announced.remove(on) {", "if let Some(gone) = (!OFF).then(|| self.announced.remove(on)).flatten() {"),
+    ("virtual_browser/outbox.rs", "an ended CDP session gets no frames", "self.on_targets.forget(self.announced.remove(on).map(|gone| gone.cdp));", "if !OFF { self.on_targets.forget(self.announced.remove(on).map(|gone| gone.cdp)); }"),
     ("virtual_browser/outbox.rs", "nested messages reach only the own view", "filter(|above| above.view == *view) else", "filter(|above| OFF || above.view == *view) else"),
     ("virtual_browser/outbox.rs", "nested messages have a size limit", "if !above.cdp.flat && inner.len()", "if !OFF && !above.cdp.flat && inner.len()"),
     # ---- Frames, replies and events.

@@ -29,6 +29,13 @@ impl OnTargets {
         cdp
     }
 
+    /// This CDP session, if there was one, is not counted any more.
+    pub(super) fn forget(&mut self, gone: Option<Cdp>) {
+        if let Some(cdp) = gone {
+            self.without(cdp);
+        }
+    }
+
     /// Whether there is one on this target.
     pub(super) fn has(&self, target: &TargetId) -> bool {
         self.0.contains_key(target)

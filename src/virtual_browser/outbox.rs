@@ -83,9 +83,7 @@ impl Outbox {
 
     /// A CDP session has ended: no more frames are sent on it.
     pub(super) fn withdraw(&mut self, on: &CdpSessionId) {
-        if let Some(gone) = self.announced.remove(on) {
-            self.on_targets.without(gone.cdp);
-        }
+        self.on_targets.forget(self.announced.remove(on).map(|gone| gone.cdp));
     }
 
     /// Removes a view with its CDP sessions and its waiting frames. Returns the CDP sessions.

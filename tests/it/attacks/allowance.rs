@@ -46,7 +46,7 @@ async fn nobody_transfers_more_bytes_than_the_limit() {
         assert_eq!(done["errorText"], "net::ERR_SOCKS_CONNECTION_FAILED", "E12: {name}");
         let failed = client.event("ghost.egressFailed").await;
         assert_eq!(failed["params"]["reason"], "allowance", "E12: {name}");
-        let account = client.ok(None, "ghost.getEgress", json!({})).await;
+        let account = client.ok(None, "ghost.getEgress", json!({})).await["egress"].clone();
         let bytes = account["bytesUp"].as_u64().expect("bytes") + account["bytesDown"].as_u64().expect("bytes");
         assert!((250_000..600_000).contains(&bytes), "E12: {name}: {bytes} bytes were carried");
         assert_eq!(client.evaluate(&page.session, "6 * 7").await, 42, "the page itself goes on");
