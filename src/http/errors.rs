@@ -60,12 +60,11 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Incapable { .. } => (StatusCode::FORBIDDEN, "no-capability"),
         ServiceError::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
         ServiceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
-        ServiceError::ManyJobs { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
         ServiceError::Step { error, .. } => of_service(error),
         ServiceError::NoJob(_) => (StatusCode::NOT_FOUND, "no-job"),
         ServiceError::JobTooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
         ServiceError::NoAudit => (StatusCode::SERVICE_UNAVAILABLE, "no-audit"),
-        ServiceError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
+        ServiceError::ManyJobs { .. } | ServiceError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
         ServiceError::Limited(Refusal { limit, .. }) => {
             (StatusCode::TOO_MANY_REQUESTS, if limit.window().is_some() { "too-fast" } else { "too-many" })
         }
@@ -142,12 +141,11 @@ fn of_page(why: &PageError) -> Kind {
         PageError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "action-timeout"),
         PageError::StaleHandle { .. } => (StatusCode::CONFLICT, "stale-handle"),
         PageError::ManyHandles { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-handles"),
-        PageError::Step { error, .. } => of_page(error),
         PageError::Script { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "script-failed"),
         PageError::TooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
         PageError::ClientOwns { .. } => (StatusCode::CONFLICT, "client-owns"),
         PageError::NoDialog => (StatusCode::CONFLICT, "no-dialog"),
-        PageError::Field { error, .. } => of_page(error),
+        PageError::Step { error, .. } | PageError::Field { error, .. } => of_page(error),
         PageError::Files(why) => of_files(why),
         PageError::Refused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "command-refused"),
         PageError::Many { .. } => (StatusCode::CONFLICT, "too-many-on-page"),
@@ -247,7 +245,9 @@ fn details(why: &ServiceError) -> Map<String, Value> {
             json!({ "condition": condition, "seen": seen })
         }
         ServiceError::Page(PageError::Script { stack, .. }) => json!({ "stack": stack }),
-        ServiceError::Page(PageError::TooLarge { size, most }) => json!({ "size": size, "most": most }),
+        ServiceError::Page(PageError::TooLarge { size, most }) | ServiceError::JobTooLarge { size, most } => {
+            json!({ "size": size, "most": most })
+        }
         ServiceError::Page(PageError::Field { index, .. }) => json!({ "index": index }),
         ServiceError::Page(PageError::Refused { method, error }) => {
             json!({ "method": method, "code": error.code, "message": error.message })
@@ -262,7 +262,6 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         }
         ServiceError::Files(FilesError::Many { most }) => json!({ "limit": "session_files_count", "most": most }),
         ServiceError::ManyJobs { most } => json!({ "limit": "jobs", "most": most }),
-        ServiceError::JobTooLarge { size, most } => json!({ "size": size, "most": most }),
         ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
         ServiceError::Limited(Refusal { limit, most, retry_after }) => {
             json!({ "limit": limit.name(), "most": most, "retryAfter": millis(*retry_after) })

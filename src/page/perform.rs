@@ -53,13 +53,13 @@ pub(super) async fn perform(
     let action = Box::pin(async {
         page.begin(&expect, acts).await?;
         if !expect.dialog.as_ref().is_some_and(|dialog| dialog.leave) {
-            return act(page, means, granted, limits, before, request).await;
+            return Box::pin(act(page, means, granted, limits, before, request)).await;
         }
         if !has_plain_answer {
             return Err(Bad::new("expect.dialog", "cannot leave the dialog of this action open").into());
         }
         tokio::select! {
-            reply = act(page, means, granted, limits, before, request) => reply,
+            reply = Box::pin(act(page, means, granted, limits, before, request)) => reply,
             left = page.left_dialog() => {
                 left?;
                 Ok(plain(before.and_after(page).await?))
