@@ -60,8 +60,8 @@ pub use self::{
     },
     page_state::{
         CdpResult, ColorScheme, ConsoleEntry, ConsoleOf, Cookie, CookieFilter, CookiesOf, Geolocation, InitScript,
-        MarkdownOf, MediaType, NetworkOf, ReducedMotion, RouteAction, RouteInfo, RoutesOf, SameSite, ScriptsOf, Setting,
-        StorageArea, StorageOf,
+        MarkdownOf, MediaType, NetworkOf, ReducedMotion, RouteAction, RouteInfo, RoutesOf, SameSite, ScriptsOf,
+        Setting, StorageArea, StorageOf,
     },
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},

@@ -38,7 +38,8 @@ pub(super) fn device(name: &str) -> Result<Device, Bad> {
 fn read(line: &'static str) -> Option<(&'static str, Device)> {
     let mut columns = line.split('\t');
     let name = columns.next()?;
-    let (width, height, scale) = (columns.next()?.parse().ok()?, columns.next()?.parse().ok()?, columns.next()?.parse().ok()?);
+    let (width, height, scale) =
+        (columns.next()?.parse().ok()?, columns.next()?.parse().ok()?, columns.next()?.parse().ok()?);
     let (is_mobile, has_touch) = (columns.next()? == "true", columns.next()? == "true");
     let screen = Screen { width, height, scale, is_mobile, has_touch };
     Some((name, Device { screen, user_agent: columns.next()? }))

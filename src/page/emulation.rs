@@ -120,7 +120,8 @@ impl Means {
             self.tell("Emulation.setLocaleOverride", params).await?;
         }
         if let Some(zone) = request.timezone.change() {
-            self.tell("Emulation.setTimezoneOverride", json!({ "timezoneId": zone.map_or("", String::as_str) })).await?;
+            self.tell("Emulation.setTimezoneOverride", json!({ "timezoneId": zone.map_or("", String::as_str) }))
+                .await?;
         }
         if let Some(place) = request.geolocation.change() {
             match place {
@@ -278,6 +279,9 @@ mod tests {
 
     #[test]
     fn permissions_have_two_names() {
-        assert_eq!([in_protocol("camera"), in_protocol("videoCapture"), in_protocol("x")], ["videoCapture", "videoCapture", "x"]);
+        assert_eq!(
+            [in_protocol("camera"), in_protocol("videoCapture"), in_protocol("x")],
+            ["videoCapture", "videoCapture", "x"]
+        );
     }
 }

@@ -54,11 +54,7 @@ impl InitScripts {
 
 impl InitScripts {
     /// Removes a script, adds one. Returns the id of that.
-    pub(super) async fn change(
-        &self,
-        driver: &PageDriver,
-        request: &PageScripts,
-    ) -> Result<Option<String>, PageError> {
+    pub(super) async fn change(&self, driver: &PageDriver, request: &PageScripts) -> Result<Option<String>, PageError> {
         if let Some(id) = &request.remove {
             if !self.now().iter().any(|script| script.id == *id) {
                 return Err(Bad::new("remove", format!("the page has no script {id:?}; scripts lists them")).into());

@@ -13,5 +13,6 @@ pub(super) const WORLD: &str = "ghostmux";
 pub(super) const SCRIPT_WORLD: &str = "ghostmux-script";
 
 /// The expression that makes `ghostmux` in the world.
-pub(super) static EXPRESSION: LazyLock<String> =
-    LazyLock::new(|| format!("(() => {{ const module = {{}};\n{PLAYWRIGHT}\n(() => {{\n{SIMPLE}\n{STEPS}\n}})(); }})()"));
+pub(super) static EXPRESSION: LazyLock<String> = LazyLock::new(|| {
+    format!("(() => {{ const module = {{}};\n{PLAYWRIGHT}\n(() => {{\n{SIMPLE}\n{STEPS}\n}})(); }})()")
+});

@@ -180,7 +180,8 @@ fn entry_of(event: &InternalEvent) -> Option<(ConsoleEntry, bool)> {
             Some((entry, true))
         }
         "Log.entryAdded" => {
-            let LogEntry { source, text, timestamp, url, line_number } = serde_json::from_str::<Added>(params).ok()?.entry;
+            let LogEntry { source, text, timestamp, url, line_number } =
+                serde_json::from_str::<Added>(params).ok()?.entry;
             let line = line_number.map(|line| line + 1);
             Some((ConsoleEntry { kind: source, text: cut(&text_of(&text)), url, line, time: timestamp }, false))
         }
@@ -261,7 +262,8 @@ mod tests {
         let (entry, _) = entry_of(&event("Runtime.exceptionThrown", thrown)).expect("a line");
         assert_eq!((&*entry.kind, &*entry.text), ("exception", "Error: x\n  at y"));
         // A lone surrogate.
-        let added = r#"{"entry":{"source":"network","level":"error","text":"\ud800 404","timestamp":1,"url":"http://a/"}}"#;
+        let added =
+            r#"{"entry":{"source":"network","level":"error","text":"\ud800 404","timestamp":1,"url":"http://a/"}}"#;
         let (entry, _) = entry_of(&event("Log.entryAdded", added)).expect("a line");
         assert!(entry.kind == "network" && entry.text.contains("404"), "{entry:?}");
         assert!(entry_of(&event("Log.other", "{}")).is_none());
@@ -269,7 +271,13 @@ mod tests {
 
     #[test]
     fn the_oldest_lines_are_dropped_and_counted() {
-        let line = |text: &str| ConsoleEntry { kind: "log".to_owned(), text: text.to_owned(), url: None, line: None, time: 0.0 };
+        let line = |text: &str| ConsoleEntry {
+            kind: "log".to_owned(),
+            text: text.to_owned(),
+            url: None,
+            line: None,
+            time: 0.0,
+        };
         let mut lines = Lines::default();
         for text in ["1", "2", "3"] {
             lines.push(line(text), limits(2, 1 << 20));

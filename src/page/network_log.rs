@@ -384,7 +384,8 @@ mod tests {
     fn requests(events: &[(&str, Value)], limits: PageLimits) -> Requests {
         let mut requests = Requests::default();
         for (method, params) in events {
-            let event = InternalEvent { on: "S".into(), method: format!("Network.{method}"), params: params.to_string() };
+            let event =
+                InternalEvent { on: "S".into(), method: format!("Network.{method}"), params: params.to_string() };
             requests.on_event(&event, limits);
         }
         requests
@@ -392,7 +393,10 @@ mod tests {
 
     fn sent(id: &str, url: &str) -> (&'static str, Value) {
         let request = json!({ "url": url, "method": "GET", "headers": { "A": "b" } });
-        ("requestWillBeSent", json!({ "requestId": id, "request": request, "timestamp": 1.0, "wallTime": 1e9, "type": "Document" }))
+        (
+            "requestWillBeSent",
+            json!({ "requestId": id, "request": request, "timestamp": 1.0, "wallTime": 1e9, "type": "Document" }),
+        )
     }
 
     #[test]
@@ -421,7 +425,10 @@ mod tests {
         assert_eq!(entries[0]["response"]["redirectURL"], "http://a/two");
         assert_eq!(entries[0]["response"]["headers"].as_array().map(Vec::len), Some(2));
         assert_eq!((&entries[0]["time"], &entries[0]["serverIPAddress"]), (&json!(500.0), &json!("::1")));
-        assert_eq!((&entries[1]["timings"]["receive"], &entries[1]["response"]["content"]["size"]), (&json!(250.0), &json!(7.0)));
+        assert_eq!(
+            (&entries[1]["timings"]["receive"], &entries[1]["response"]["content"]["size"]),
+            (&json!(250.0), &json!(7.0))
+        );
         assert_eq!((&entries[2]["_error"], &entries[2]["response"]["status"]), (&json!("net::ERR_FAILED"), &json!(0)));
         assert!(requests.open.is_empty());
     }

@@ -47,8 +47,8 @@ pub use self::{
     terms::{LaunchTerms, Terms},
 };
 use self::{
-    egress::Egress, jobs::Done, latency::LatencySample, page_calls::PageSessions, rpc::RpcCaller, saving::Saving, slow_mo::SlowMo,
-    throttle::Throttle, views::Views,
+    egress::Egress, jobs::Done, latency::LatencySample, page_calls::PageSessions, rpc::RpcCaller, saving::Saving,
+    slow_mo::SlowMo, throttle::Throttle, views::Views,
 };
 pub use crate::session::caller::{BaseUrl, Caller, Scheme};
 use crate::session::lifecycle::{Event, Phase};

@@ -119,7 +119,8 @@ pub(super) fn changes(method: &str, params: &str) -> Vec<(Claim, bool)> {
         "Fetch.disable" => vec![(Claim::Interception, false), (Claim::Authentication, false)],
         "Network.emulateNetworkConditions" | "Network.overrideNetworkState" => {
             let above = |name| params.read_as::<f64>(name).is_some_and(|value| value > 0.0);
-            let is_set = is_true("offline") || ["latency", "downloadThroughput", "uploadThroughput"].into_iter().any(above);
+            let is_set =
+                is_true("offline") || ["latency", "downloadThroughput", "uploadThroughput"].into_iter().any(above);
             vec![(Claim::Network, is_set)]
         }
         "Network.emulateNetworkConditionsByRule" => {

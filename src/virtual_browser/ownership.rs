@@ -67,7 +67,8 @@ impl VirtualBrowser {
     /// What a call would change with this command although a client has claimed it.
     pub fn conflict(&self, page: &TargetId, method: &str, params: &str) -> Option<Claim> {
         let emulation = Aspect::of(method).map(Claim::Emulation);
-        let wanted: Vec<Claim> = emulation.into_iter().chain(changes(method, params).into_iter().map(|(claim, _)| claim)).collect();
+        let wanted: Vec<Claim> =
+            emulation.into_iter().chain(changes(method, params).into_iter().map(|(claim, _)| claim)).collect();
         if wanted.is_empty() {
             return None;
         }

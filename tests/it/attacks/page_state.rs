@@ -38,7 +38,7 @@ async fn the_state_of_a_page_is_its_own(browser: Browser) {
     ] {
         let mut params = params;
         params["browserContextId"] = context.as_str().into();
-        page.fails("cdp", cdp(method, params), 422, "command-refused", "context").await;
+        page.fails("cdp", cdp(method, params), 422, "command-refused", "ontext").await;
     }
     assert_eq!(victim.does("cookies", json!({})).await["cookies"][0]["name"], "secret", "V16");
     assert_eq!(victim.does("storage", json!({})).await["items"], json!({ "secret": "1" }), "V16");
@@ -69,7 +69,11 @@ async fn the_state_of_a_page_is_its_own(browser: Browser) {
         ("SystemInfo.getInfo", json!({}), "refused"),
         ("ghost.listSessions", json!({}), "wasn't found"),
         ("Page.reload\",\"sessionId\":\"x", json!({}), "wasn't found"),
-        ("Emulation.setDeviceMetricsOverride", json!({ "width": 9e6, "height": 9e6, "deviceScaleFactor": 1, "mobile": false }), ""),
+        (
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": 9e6, "height": 9e6, "deviceScaleFactor": 1, "mobile": false }),
+            "",
+        ),
     ] {
         page.fails("cdp", cdp(method, params), 422, "command-refused", word).await;
     }
@@ -79,7 +83,8 @@ async fn the_state_of_a_page_is_its_own(browser: Browser) {
 
     // V19: files of the host, and pages of Chrome's own.
     for method in ["Page.navigate", "Target.createTarget"] {
-        page.fails("cdp", cdp(method, json!({ "url": "file:///etc/hostname" })), 422, "command-refused", "refused").await;
+        page.fails("cdp", cdp(method, json!({ "url": "file:///etc/hostname" })), 422, "command-refused", "refused")
+            .await;
     }
     let root = page.does("cdp", cdp("DOM.getDocument", json!({}))).await["result"]["root"]["nodeId"].clone();
     let files = cdp("DOM.setFileInputFiles", json!({ "files": ["/etc/hostname"], "nodeId": root }));
@@ -90,7 +95,8 @@ async fn the_state_of_a_page_is_its_own(browser: Browser) {
         page.fails("goto", json!({ "url": site.url("/moved") }), 502, "not-loaded", "net::ERR_").await;
         page.does("unroute", json!({})).await;
     }
-    page.does("scripts", json!({ "add": "if (location.href === 'about:blank') location = 'file:///etc/hostname'" })).await;
+    page.does("scripts", json!({ "add": "if (location.href === 'about:blank') location = 'file:///etc/hostname'" }))
+        .await;
     page.does("goto", json!({ "url": "about:blank" })).await;
     assert_eq!(page.value("location.href").await, "about:blank", "V19");
     page.fails("storage", json!({ "origin": "file://" }), 422, "not-possible", "").await;
@@ -104,7 +110,11 @@ async fn the_state_of_a_page_is_its_own(browser: Browser) {
     page.value(flood).await;
     for action in ["console", "network"] {
         let said = page.does(action, json!({})).await;
-        assert!(said["dropped"].as_u64() > Some(0) && said.to_string().len() < 200_000, "V20: {action}: {}", said["dropped"]);
+        assert!(
+            said["dropped"].as_u64() > Some(0) && said.to_string().len() < 200_000,
+            "V20: {action}: {}",
+            said["dropped"]
+        );
     }
     let nest = "(() => { let at = document.body; for (let i = 0; i < 20_000; i++) at = at.appendChild(document.createElement(i % 2 ? 'b' : 'blockquote')); \
                 at.textContent = 'deep'; let p = document.createElement('p'); document.body.append(p); \
