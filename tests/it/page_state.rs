@@ -49,7 +49,7 @@ async fn pages_pretend_to_be_elsewhere(page: &Driven<'_>) {
     page.does("emulate", json!({ "timezone": "Europe/Berlin", "media": null })).await;
     let seen = page
         .value(
-            "[innerWidth, navigator.userAgent.includes('iPhone'), (1.5).toLocaleString(), \
+            "[screen.width, navigator.userAgent.includes('iPhone'), (1.5).toLocaleString(), \
              Intl.DateTimeFormat().resolvedOptions().timeZone, matchMedia('print').matches, \
              matchMedia('(prefers-color-scheme: dark)').matches, matchMedia('(prefers-reduced-motion)').matches, \
              navigator.onLine]",

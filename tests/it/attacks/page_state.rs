@@ -38,7 +38,7 @@ async fn the_state_of_a_page_is_its_own(browser: Browser) {
     ] {
         let mut params = params;
         params["browserContextId"] = context.as_str().into();
-        page.fails("cdp", cdp(method, params), 422, "command-refused", "context").await;
+        page.fails("cdp", cdp(method, params), 422, "command-refused", "ontext").await;
     }
     assert_eq!(victim.does("cookies", json!({})).await["cookies"][0]["name"], "secret", "V16");
     assert_eq!(victim.does("storage", json!({})).await["items"], json!({ "secret": "1" }), "V16");
