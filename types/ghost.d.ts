@@ -21,8 +21,11 @@ export namespace Ghost {
   /** Launch options as in `puppeteer.launch()`, or in `chromium.launch()` of Playwright: `args` with flags for Chrome, `defaultViewport`, `acceptInsecureCerts`, `slowMo` and others. What is honoured where, and what is refused: `docs/launch-options.md`. */
   type Launch = unknown;
 
-  /** How far a document must be loaded, in the words of Playwright and of Puppeteer. `commit`: the response has arrived, and the document is begun. `domcontentloaded`: the document is parsed. `load`: its images, frames and styles are loaded too. `networkidle`: there was no connection for 500 ms. `networkidle0`: the same, in the words of Puppeteer. `networkidle2`: there were at most two connections for 500 ms. */
-  type LoadState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle' | 'networkidle0' | 'networkidle2';
+  /** A value of JSON of any type. */
+  type AnyValue = unknown;
+
+  /** Where a script runs. `main`: with the scripts of the page: it sees their variables, and they can change what it uses. `isolated`: apart: it sees the document, and none of the scripts. */
+  type World = 'main' | 'isolated';
 
   /** Names elements of a page as the locators of Playwright do, through open shadow roots. One of `css`, `xpath`, `text`, `role`, `label`, `placeholder`, `alt`, `title` and `testId` is needed; the other members narrow it down. */
   interface Locator {
@@ -66,6 +69,9 @@ export namespace Ghost {
     frame?: Locator;
   }
 
+  /** How far a document must be loaded, in the words of Playwright and of Puppeteer. `commit`: the response has arrived, and the document is begun. `domcontentloaded`: the document is parsed. `load`: its images, frames and styles are loaded too. `networkidle`: there was no connection for 500 ms. `networkidle0`: the same, in the words of Puppeteer. `networkidle2`: there were at most two connections for 500 ms. */
+  type LoadState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle' | 'networkidle0' | 'networkidle2';
+
   /** A button of the mouse. `left`: the first. `right`: the second, which opens context menus. `middle`: the wheel. */
   type MouseButton = 'left' | 'right' | 'middle';
 
@@ -89,12 +95,6 @@ export namespace Ghost {
 
   /** The format of a screenshot. */
   type PictureFormat = 'png' | 'jpeg' | 'webp';
-
-  /** A value of JSON of any type. */
-  type AnyValue = unknown;
-
-  /** Where a script runs. `main`: with the scripts of the page: it sees their variables, and they can change what it uses. `isolated`: apart: it sees the document, and none of the scripts. */
-  type World = 'main' | 'isolated';
 
   /** A part of a session's state. `cookies`: cookies with all their attributes. `localStorage`: localStorage of every origin of the session. `indexedDB`: `IndexedDB` of every origin of the session. `pages`: the open pages, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: the values of form fields of the pages, passwords included. */
   type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
@@ -201,6 +201,26 @@ export namespace Ghost {
     reason: string;
     /** The reason, and what to do. */
     why: string;
+  }
+
+  /** What an action of a list came to. */
+  interface StepResult {
+    /** Its number in the list, from 0. */
+    step: number;
+    /** The action, such as `click`. */
+    action: string;
+    /** What it answered. */
+    result?: AnyValue;
+    /** Why it failed, as a problem of RFC 9457. */
+    error?: AnyValue;
+  }
+
+  /** An entry of a page's console. */
+  interface ConsoleLine {
+    /** The method, such as `log`, `warning` or `error`. */
+    type: string;
+    /** Its arguments as text, with spaces between them; the first 2000 characters. */
+    text: string;
   }
 
   /** Strings under keys. */
@@ -352,6 +372,27 @@ export namespace Ghost {
     /** When it was uploaded, in milliseconds since 1970-01-01 UTC. */
     uploadedAt: number;
   }
+
+  /** A request that is performed while its caller does not wait for it. */
+  interface Job {
+    /** Its id. */
+    id: string;
+    /** The operation, such as `pageClick`. */
+    operation: string;
+    /** How far it has come. */
+    state: JobState;
+    /** When it was begun, in milliseconds since 1970-01-01 UTC. */
+    createdAt: number;
+    /** When it ended; absent while it runs. */
+    endedAt?: number;
+    /** What the operation answered. A list of jobs is without it. */
+    result?: AnyValue;
+    /** Why the operation failed, as a problem of RFC 9457. A list of jobs is without it. */
+    error?: AnyValue;
+  }
+
+  /** How far a job has come. `running`: it is being performed, or waits for its turn. `done`: it has a `result`. `failed`: it has an `error`. */
+  type JobState = 'running' | 'done' | 'failed';
 
   /** What a session has used since it started. */
   interface Usage {
@@ -589,6 +630,136 @@ export namespace Ghost {
     page: string;
   }
 
+  /** Of `ghost.releaseHandles`. */
+  interface ReleaseHandlesParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** The handle; all of the page if absent. */
+    handle?: string;
+  }
+
+  /** Of `ghost.pageActions`. */
+  interface PageActionsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The actions. Each is an object with the name of the `action`, such as `click`, and the members that it has by itself, without `id`, `page` and `detach`. `timeout` of the list is the limit for all of them together. */
+    actions: AnyValue[];
+    /** Whether the actions behind one that fails are performed too. If not, the list fails with it. */
+    continueOnError?: boolean;
+  }
+
+  /** Of `ghost.pageActions`. */
+  interface PageActionsResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** What each of them came to. */
+    results: StepResult[];
+    /** How many failed. */
+    failed: number;
+  }
+
+  /** Of `ghost.pageEvaluate`. */
+  interface PageEvaluateParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The expression. One of `expression` and `function` is needed. */
+    expression?: string;
+    /** The function, such as `(a, b) => a + b`. */
+    function?: string;
+    /** The arguments of the function. `{"$handle": "h1"}` is the value of a handle; with one, the function runs in the world and in the frame of the handle. */
+    args?: AnyValue[];
+    /** Where it runs; `main` if absent. */
+    world?: World;
+    /** The frame in which it runs, by its element (`iframe`); the main frame if absent. */
+    frame?: Locator;
+    /** Whether the value stays in the page, and the answer has a handle of it. A value that is no object is in the answer. */
+    handle?: boolean;
+    /** Whether the answer has what was written to the console meanwhile. */
+    console?: boolean;
+  }
+
+  /** Of `ghost.pageEvaluate`. */
+  interface PageEvaluateResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The value; absent if it is `undefined`. */
+    value?: AnyValue;
+    /** The handle of a value that stays in the page. */
+    handle?: string;
+    /** What that value is, such as `HTMLDivElement` or `Array(3)`. */
+    description?: string;
+    /** What was written to the console meanwhile, if that was asked for: the first 1000 entries. */
+    console?: ConsoleLine[];
+  }
+
+  /** Of `ghost.pageSnapshot`. */
+  interface PageSnapshotParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** How many levels below the first; all if absent. */
+    depth?: number;
+    /** Whether it has only what takes input: buttons, links, fields, and what has the cursor of a link. */
+    interactiveOnly?: boolean;
+    /** Whether each element has its area in the viewport of its frame, as `[box=x,y,width,height]`. */
+    boxes?: boolean;
+    /** Most bytes. A longer one is cut at a line, and `omitted` says how many lines there are more. */
+    maxBytes?: number;
+    /** The `version` of an earlier snapshot of the page. The answer has the lines that are different, if that is shorter. */
+    since?: string;
+  }
+
+  /** Of `ghost.pageSnapshot`. */
+  interface PageSnapshotResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The snapshot in YAML, in Playwright's form. With `since`, what is different, as a unified diff. */
+    snapshot: string;
+    /** The version of the snapshot, for `since`. */
+    version: string;
+    /** The version from which `snapshot` shows the differences. Absent if it is a whole snapshot: because none was named, because the named one is not known any more, or because the differences would be longer. */
+    since?: string;
+    /** Lines that were cut because of `maxBytes`. */
+    omitted?: number;
+  }
+
   /** Of `ghost.pageGoto`. */
   interface PageGotoParams {
     /** The session; that of this connection if absent. */
@@ -597,6 +768,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The URL. */
     url: string;
     /** How far it must be loaded; `load` if absent. */
@@ -623,6 +796,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -647,6 +822,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -671,6 +848,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -695,6 +874,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -731,6 +912,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -759,6 +942,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -787,6 +972,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -813,6 +1000,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -843,6 +1032,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -873,6 +1064,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -899,6 +1092,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -927,6 +1122,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -957,6 +1154,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -985,6 +1184,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1013,6 +1214,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1043,6 +1246,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1079,6 +1284,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1107,6 +1314,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1135,6 +1344,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1163,6 +1374,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1195,6 +1408,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1225,6 +1440,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1263,6 +1480,8 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** Whether it is in landscape format. */
     landscape?: boolean;
     /** Whether backgrounds are printed. */
@@ -1289,66 +1508,6 @@ export namespace Ghost {
     took: Milliseconds;
     /** The content, in base64. */
     data: string;
-  }
-
-  /** Of `ghost.pageEvaluate`. */
-  interface PageEvaluateParams {
-    /** The session; that of this connection if absent. */
-    id?: string;
-    /** The target id of the page, or `first`, the oldest page. */
-    page: string;
-    /** How long it may take. If absent or more than the server allows, as the server is configured. */
-    timeout?: Milliseconds;
-    /** The expression. One of `expression` and `function` is needed. */
-    expression?: string;
-    /** The function, such as `(a, b) => a + b`. */
-    function?: string;
-    /** The arguments of the function. */
-    args?: AnyValue[];
-    /** Where it runs; `main` if absent. */
-    world?: World;
-  }
-
-  /** Of `ghost.pageEvaluate`. */
-  interface PageEvaluateResult {
-    /** The URL of the page after it. */
-    url: string;
-    /** Whether another document was loaded, or the URL changed. */
-    navigated: boolean;
-    /** The time that it took. */
-    took: Milliseconds;
-    /** The value; absent if it is `undefined`. */
-    value?: AnyValue;
-  }
-
-  /** Of `ghost.pageSnapshot`. */
-  interface PageSnapshotParams {
-    /** The session; that of this connection if absent. */
-    id?: string;
-    /** The target id of the page, or `first`, the oldest page. */
-    page: string;
-    /** How long it may take. If absent or more than the server allows, as the server is configured. */
-    timeout?: Milliseconds;
-    /** The element. One of `locator`, `selector` and `ref` names it. */
-    locator?: Locator;
-    /** The element, in Playwright's selector syntax. */
-    selector?: string;
-    /** The element, by a reference of the last `snapshot`, such as `e12`. */
-    ref?: string;
-    /** Most levels; all if absent. */
-    depth?: number;
-  }
-
-  /** Of `ghost.pageSnapshot`. */
-  interface PageSnapshotResult {
-    /** The URL of the page after it. */
-    url: string;
-    /** Whether another document was loaded, or the URL changed. */
-    navigated: boolean;
-    /** The time that it took. */
-    took: Milliseconds;
-    /** The snapshot in YAML, in Playwright's form. */
-    snapshot: string;
   }
 
   /** Of `ghost.saveSnapshot`. */
@@ -1571,12 +1730,18 @@ export namespace Ghost {
     id?: string;
     /** How long to wait until there is a download and none is arriving; at most 5 minutes. In a query it may have a unit: `30s`. */
     wait?: Milliseconds;
+    /** Most downloads on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
   }
 
   /** Of `ghost.listDownloads`. */
   interface ListDownloadsResult {
     /** The downloads, the earliest first. */
     downloads: Download[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
   }
 
   /** Of `ghost.deleteDownload`. */
@@ -1591,12 +1756,18 @@ export namespace Ghost {
   interface ListFilesParams {
     /** The session; that of this connection if absent. */
     id?: string;
+    /** Most files on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
   }
 
   /** Of `ghost.listFiles`. */
   interface ListFilesResult {
     /** The files, by name. */
     files: UploadedFile[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
   }
 
   /** Of `ghost.deleteFile`. */
@@ -1605,6 +1776,41 @@ export namespace Ghost {
     id?: string;
     /** The name of the file. */
     name: string;
+  }
+
+  /** Of `ghost.listJobs`. */
+  interface ListJobsParams {
+    /** Most jobs on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
+  }
+
+  /** Of `ghost.listJobs`. */
+  interface ListJobsResult {
+    /** The jobs, the oldest first. */
+    jobs: Job[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
+  }
+
+  /** Of `ghost.getJob`. */
+  interface GetJobParams {
+    /** The job. */
+    job: string;
+    /** How long the answer waits until the job has ended, at most 5 minutes; 0 if absent. */
+    wait?: Milliseconds;
+  }
+
+  /** Of `ghost.getJob`. */
+  interface GetJobResult {
+    job: Job;
+  }
+
+  /** Of `ghost.deleteJob`. */
+  interface DeleteJobParams {
+    /** The job. */
+    job: string;
   }
 
   /** Of `ghost.sessionExpiring`. */
@@ -1727,6 +1933,14 @@ export namespace Ghost {
     'ghost.newPage': { params: NewPageParams; result: NewPageResult };
     /** Closes a page. Its `beforeunload` handlers do not run. */
     'ghost.closePage': { params: ClosePageParams; result: {} };
+    /** Frees a value that `evaluate` has kept, or all of a page. They are freed as well when the page shows another document. */
+    'ghost.releaseHandles': { params: ReleaseHandlesParams; result: {} };
+    /** Performs actions one after the other. Actions of other callers wait until the last of them is done. With `Accept: text/event-stream` REST sends each result as an event, as soon as there is one. */
+    'ghost.pageActions': { params: PageActionsParams; result: PageActionsResult };
+    /** Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited. */
+    'ghost.pageEvaluate': { params: PageEvaluateParams; result: PageEvaluateResult };
+    /** Reads the accessibility snapshot of a page, or of an element as its root, with references by which the next actions can name elements. */
+    'ghost.pageSnapshot': { params: PageSnapshotParams; result: PageSnapshotResult };
     /** Navigates a page to a URL, and waits until it is loaded. The same URLs are allowed as for `Page.navigate`. */
     'ghost.pageGoto': { params: PageGotoParams; result: PageGotoResult };
     /** Reloads a page, and waits until it is loaded. */
@@ -1775,10 +1989,6 @@ export namespace Ghost {
     'ghost.pageScreenshot': { params: PageScreenshotParams; result: PageScreenshotResult };
     /** Prints a page as a PDF. */
     'ghost.pagePdf': { params: PagePdfParams; result: PagePdfResult };
-    /** Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited. */
-    'ghost.pageEvaluate': { params: PageEvaluateParams; result: PageEvaluateResult };
-    /** Reads the accessibility snapshot of an element, or of the page, with references by which the next actions can name elements. */
-    'ghost.pageSnapshot': { params: PageSnapshotParams; result: PageSnapshotResult };
     /** Saves the state of a session. Its clients and pages do not notice. */
     'ghost.saveSnapshot': { params: SaveSnapshotParams; result: SaveSnapshotResult };
     /** Writes a snapshot into a running session: first the storage, then its pages are opened. If the session has a client, only that client can do it, over its own connection. */
@@ -1811,6 +2021,12 @@ export namespace Ghost {
     'ghost.listFiles': { params: ListFilesParams; result: ListFilesResult };
     /** Deletes a file that a client uploaded. A page that has it open can go on reading it. */
     'ghost.deleteFile': { params: DeleteFileParams; result: {} };
+    /** Lists the jobs of this owner: requests that were sent with `Prefer: respond-async`. They are without their results. */
+    'ghost.listJobs': { params: ListJobsParams; result: ListJobsResult };
+    /** Shows a job, with its result if it has one. */
+    'ghost.getJob': { params: GetJobParams; result: GetJobResult };
+    /** Stops a job, if it runs, and forgets it. */
+    'ghost.deleteJob': { params: DeleteJobParams; result: {} };
   }
 
   /** Every event: what it tells. */
