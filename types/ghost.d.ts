@@ -2653,6 +2653,8 @@ export namespace Ghost {
   interface EgressExhaustedEvent {
     /** The limit, in bytes. */
     limit: number;
+    /** Its name: `egress_bytes_per_session` or `egress_bytes_per_day`. */
+    name: string;
   }
 
   /** Of `ghost.profileLost`. */
@@ -2807,7 +2809,7 @@ export namespace Ghost {
     'ghost.downloadFinished': DownloadFinishedEvent;
     /** A connection of a page was refused, or failed. The page sees `net::ERR_SOCKS_CONNECTION_FAILED` in each case. When a page causes very many, some are not sent; `getEgress` counts all. */
     'ghost.egressFailed': EgressFailedEvent;
-    /** The pages of the session have transferred as many bytes as they may (`egress_bytes_per_session`): their connections are cut, and new ones are refused. */
+    /** The pages of the session, or of all sessions of its tenant on this day, have transferred as many bytes as they may: the connections of the session are cut, and new ones are refused. */
     'ghost.egressExhausted': EgressExhaustedEvent;
     /** The session does not save its profile any more: it could not reach the store for so long that a session on another server may have the profile by now. */
     'ghost.profileLost': ProfileLostEvent;
