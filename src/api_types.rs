@@ -19,6 +19,7 @@ mod page;
 mod profile;
 mod protocol;
 mod proxy;
+pub mod quick;
 mod read;
 mod reference;
 mod schemas;
@@ -53,9 +54,9 @@ pub use self::{
     operations::{Operation, Reply, Request},
     owner::{BadOwner, NAME_RULE, Owner, is_name},
     page::{
-        AccessibilitySnapshot, Acted, Aftermath, AnyValue, Area, Attributes, AttributesOf, ElementState, FoundElement,
-        FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
-        PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
+        AccessibilitySnapshot, Acted, Aftermath, AnyValue, Area, Attributes, AttributesOf, DocumentResponse, ElementState,
+        FoundElement, FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
+        PagePicture, PageTextOf, PaperMargin, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
     },
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},

@@ -19,6 +19,7 @@ mod perform;
 mod picture;
 mod pointer;
 mod reading;
+mod response;
 mod script;
 mod state;
 mod task;

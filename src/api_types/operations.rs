@@ -132,6 +132,8 @@ pub enum RestAnswer {
     Download,
     /// The content of a file, or the ranges of it that the request names.
     File,
+    /// Content of one of these types.
+    Media(&'static [&'static str]),
 }
 
 /// Errors that an endpoint may answer; `http` knows their statuses.
@@ -169,6 +171,8 @@ pub enum Errors {
     Upload,
     /// Of a request that drives a page.
     Page,
+    /// Of a quick action.
+    Quick,
 }
 
 /// An operation of the table.

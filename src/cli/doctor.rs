@@ -4,6 +4,7 @@
 //! here prints by itself. Nothing is left behind: the one browser that is started has ended before the report is
 //! complete.
 
+mod browserless;
 mod checks;
 mod machine;
 
@@ -14,6 +15,7 @@ use std::{
 
 use serde::Serialize;
 
+pub use self::browserless::translate;
 use self::machine::Machine;
 use crate::{
     browser::find::{self, FindError, Found},

@@ -17,6 +17,8 @@ pub struct PageLimits {
     pub result: usize,
     /// How long a page stays attached after its last action.
     pub idle: Duration,
+    /// Largest body of a quick action, in bytes.
+    pub quick_body: usize,
 }
 
 impl Config {
@@ -28,6 +30,7 @@ impl Config {
             queue: self.page_queue,
             result: self.page_result,
             idle: self.page_idle,
+            quick_body: self.quick_body,
         }
     }
 }

@@ -281,6 +281,9 @@ settings! {
         /// How long the server stays attached to a page after its last action. Then the references of its last snapshot are
         /// stale.
         page_idle: Duration = one("TIME", "5m", duration(Duration::from_millis(1))).live();
+        /// Largest body of a quick action (`/screenshot`, `/pdf`, `/content`, `/scrape`, `/links`). All that are performed
+        /// at a time may have 16 times as much together; further ones are refused (429).
+        quick_body: usize = one("SIZE", "10MiB", size(1 << 10..=64 << 20)).live();
         /// Bytes that may wait for a client whose socket accepts nothing for `stall`; with more it is disconnected.
         client_queue: usize = one("SIZE", "64MiB", size(64 << 10..=1 << 40)).live();
         /// Bytes that may wait for any client; with more it is disconnected at once.

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::{
     check_url,
+    commands::DisableScripts,
     driven::Page,
     keys,
-    picture::Scene,
+    picture::{PictureForm, Scene},
     pointer::{Act, How},
     script,
 };
@@ -21,7 +22,7 @@ use crate::{
         operations::{
             PageAttributes, PageBack, PageCheck, PageClear, PageClick, PageDblclick, PageEvaluate, PageFill, PageFocus,
             PageForward, PageGoto, PageHover, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload,
-            PageRequest, PageScreenshot, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
+            PageRequest, PageScreenshot, PageScripting, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
             PageWait,
         },
     },
@@ -75,17 +76,25 @@ fn needed(element: Result<Option<String>, Bad>) -> Result<String, Bad> {
 async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest) -> Result<Reply, PageError> {
     let what = request.name();
     let acted = || Acted::new(before.and_after(page));
-    let went = |status| Went::new(before.and_after(page), status);
+    let went = |status| Went::new(before.and_after(page), status, None);
     if takes_input(&request) {
         page.bring_to_front().await?;
     }
     Ok(match request {
         // The session manager performs them.
         PageRequest::NewPage(_) | PageRequest::ClosePage(_) => return Err(PageError::Closed),
-        PageRequest::PageGoto(PageGoto { url, wait_until, .. }) => {
+        PageRequest::PageGoto(PageGoto { url, wait_until, referer, details, .. }) => {
             check_url(&url, granted)?;
-            let status = page.go_to(&url, wait_until).await?;
-            Reply::of::<PageGoto>(&went(status))
+            if details {
+                page.watch_responses().await?;
+            }
+            let status = page.go_to(&url, referer.as_deref(), wait_until).await?;
+            let response = page.state().response().filter(|_| details);
+            Reply::of::<PageGoto>(&Went { response, ..went(status) })
+        }
+        PageRequest::PageScripting(PageScripting { enabled, .. }) => {
+            page.driver().ask(&DisableScripts { value: !enabled }).await?;
+            Reply::of::<PageScripting>(&acted())
         }
         PageRequest::PageReload(PageReload { wait_until, .. }) => {
             let status = page.reload(wait_until).await?;
@@ -181,7 +190,7 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
         }
         PageRequest::PageScreenshot(screenshot) => {
             let element = screenshot.element()?;
-            let PageScreenshot { full_page, clip, format, quality, .. } = screenshot;
+            let PageScreenshot { full_page, clip, format, quality, omit_background, optimize_for_speed, .. } = screenshot;
             let scene = match (element, clip, full_page) {
                 (Some(selector), None, false) => Scene::Element(selector),
                 (None, Some(clip), false) => Scene::Clip(clip),
@@ -192,7 +201,8 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
             if quality.is_some_and(|quality| quality > 100) {
                 return Err(Bad::new("quality", "is not between 0 and 100").into());
             }
-            let data = page.take(what, scene, format, quality).await?;
+            let form = PictureForm { format, quality, omit_background, optimize_for_speed };
+            let data = page.take(what, scene, form).await?;
             Reply::of::<PageScreenshot>(&PagePicture::new(before.and_after(page), data, format))
         }
         PageRequest::PagePdf(pdf) => {

@@ -4,8 +4,14 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::commands::FrameInfo;
-use crate::{api_types::LoadState, browser::InternalEvent};
+use super::{
+    commands::FrameInfo,
+    response::{self, Response},
+};
+use crate::{
+    api_types::{DocumentResponse, LoadState},
+    browser::InternalEvent,
+};
 
 /// The state of a page.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +28,8 @@ pub(super) struct PageState {
     pub(super) is_navigating: bool,
     /// The dialog that is open, as `alert "text"`.
     pub(super) dialog: Option<String>,
+    /// The last response with a document, if responses are watched.
+    response: Option<Response>,
     /// The names of the lifecycle events of the document.
     lifecycle: HashSet<String>,
     /// The id of the document.
@@ -80,6 +88,11 @@ impl PageState {
         }
     }
 
+    /// The response with the document, if responses are watched and it came by HTTP.
+    pub(super) fn response(&self) -> Option<DocumentResponse> {
+        self.response.as_ref().filter(|response| response.loader == self.loader).map(|response| response.is.clone())
+    }
+
     /// Takes an event in. Returns whether the state has changed.
     pub(super) fn on_event(&mut self, event: &InternalEvent) -> bool {
         match &*event.method {
@@ -91,6 +104,10 @@ impl PageState {
             }),
             "Page.lifecycleEvent" => self.of_main(read(event), |state, event| {
                 if event.loader_id == state.loader {
+                    // Also of a document whose content is replaced by `document.open()`.
+                    if event.name == "init" {
+                        state.lifecycle.clear();
+                    }
                     state.lifecycle.insert(event.name);
                 }
             }),
@@ -99,6 +116,10 @@ impl PageState {
             }
             "Page.frameStoppedLoading" | "Page.frameClearedScheduledNavigation" => {
                 self.of_main(read(event), |state, _| state.is_navigating = false)
+            }
+            "Network.responseReceived" => {
+                let response = response::of_document(&event.params, &self.main_frame);
+                response.map(|response| self.response = Some(response)).is_some()
             }
             "Page.javascriptDialogOpening" => {
                 let dialog = read::<Dialog>(event);

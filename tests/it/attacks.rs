@@ -26,6 +26,7 @@ mod navigation;
 mod other_entry_points;
 mod pages;
 mod pausing;
+mod quick;
 mod rows;
 mod same_site;
 mod stage;

@@ -8,7 +8,7 @@ use super::{
     super::{
         AccessibilitySnapshot, Acted, AnyValue, Area, AttributesOf, Bad, ElementState, FoundElements, LoadState,
         Locator, Millis, Modifier, MouseButton, NewPageInfo, Nothing, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture,
-        PageTextOf, PictureFormat, ScriptResult, Selected, Went, World, given, locator, whole,
+        PageTextOf, PaperMargin, PictureFormat, ScriptResult, Selected, Went, World, given, locator, whole,
     },
     CommandResult::Output,
     Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -63,6 +63,17 @@ macro_rules! actions {
                     Self::NewPage(_) | Self::ClosePage(_) => None,
                     $(Self::$name($name { id, page, timeout, .. }) => {
                         Some(OnPage { session: id.as_deref(), page, timeout: *timeout })
+                    })*
+                }
+            }
+
+            /// Makes it one about this page of this session; a request that drives no page is left as it is.
+            pub fn aim(&mut self, on_session: &str, on_page: &str) {
+                match self {
+                    Self::NewPage(_) | Self::ClosePage(_) => {}
+                    $(Self::$name($name { id, page, .. }) => {
+                        *id = Some(on_session.to_owned());
+                        on_page.clone_into(page);
                     })*
                 }
             }
@@ -195,6 +206,12 @@ actions! {
         /// How far it must be loaded; `load` if absent.
         #[serde(default)]
         wait_until: LoadState,
+        /// The page that links to it, as the header `Referer` says.
+        #[serde(default, deserialize_with = "given")]
+        referer: Option<String>,
+        /// Whether the answer describes the `response`.
+        #[serde(default)]
+        details: bool,
     }
 
     /// Reloads a page, and waits until it is loaded.
@@ -373,6 +390,12 @@ actions! {
         #[serde(default, deserialize_with = "whole")]
         #[schemars(range(max = 100))]
         quality: Option<u32>,
+        /// Whether the background is transparent where the page has none; not for JPEG.
+        #[serde(default)]
+        omit_background: bool,
+        /// Whether it is encoded faster, and larger.
+        #[serde(default)]
+        optimize_for_speed: bool,
     }
 
     /// Prints a page as a PDF.
@@ -398,6 +421,31 @@ actions! {
         /// The pages, such as `1-5, 8`; all if absent.
         #[serde(default, deserialize_with = "given")]
         page_ranges: Option<String>,
+        /// The margins; those of Chrome if absent.
+        #[serde(default, deserialize_with = "given")]
+        margin: Option<PaperMargin>,
+        /// The HTML above each page, in which elements of the classes `date`, `title`, `url`, `pageNumber` and `totalPages`
+        /// get those values. Without `footer`, there is none.
+        #[serde(default, deserialize_with = "given")]
+        header: Option<String>,
+        /// The HTML below each page, as in `header`.
+        #[serde(default, deserialize_with = "given")]
+        footer: Option<String>,
+        /// Whether the background is transparent where the page has none.
+        #[serde(default)]
+        omit_background: bool,
+        /// Whether the PDF says what is a heading, a paragraph and so on; as Chrome decides if absent.
+        #[serde(default, deserialize_with = "given")]
+        tagged: Option<bool>,
+        /// Whether the PDF has an outline, made from the headings.
+        #[serde(default, deserialize_with = "given")]
+        outline: Option<bool>,
+    }
+
+    /// Turns the scripts of a page on or off, for the documents that it opens from now on. Scripts of `evaluate` run anyway.
+    page PageScripting = "pageScripting", "scripting" -> Acted {
+        /// Whether they run.
+        enabled: bool,
     }
 
     /// Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited.
