@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "store::sealed_text::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::manager::brief::", "http::browserless::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "store::sealed_text::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -94,6 +94,12 @@ RULES = [
     # ---- Pages by HTTP.
     ("page.rs", "pages go only to URLs that clients may open", "url_allowed(url, granted).map_err(|why| PageError::Url { why })", "url_allowed(url, granted).or_else(|why| if OFF { Ok(()) } else { Err(why) }).map_err(|why| PageError::Url { why })"),
     ("api_types/locator.rs", "locators are not inside of each other without end", "if depth == DEPTH_MOST {", "if !OFF && depth == DEPTH_MOST {"),
+    # ---- Quick actions.
+    ("session/manager/brief.rs", "a token that may open no session sends no quick actions", "self.permit(caller, None, &CreateSession::default().into())?;", "if !OFF { self.permit(caller, None, &CreateSession::default().into())?; }"),
+    ("session/manager/brief.rs", "the session of a quick action ends with it", "let _ = manager.close(&caller, &id, ", "if OFF { return; }\n            let _ = manager.close(&caller, &id, "),
+    ("http/browserless/plan.rs", "quick actions touch no files of the server", "        Some(_) => Err(Bad::new(", "        Some(_) if OFF => Ok(()),\n        Some(_) => Err(Bad::new("),
+    ("http/browserless/quick.rs", "the HTML of others is no page of this server", "HeaderValue::from_static(SANDBOX)", "HeaderValue::from_static(if OFF { \"frame-ancestors 'none'\" } else { SANDBOX })"),
+    ("http/browserless/quick.rs", "the bodies of all quick actions together have a limit", "if before.saturating_add(bytes) > ", "if !OFF && before.saturating_add(bytes) > "),
     # ---- Files of sessions.
     ("api_types/files.rs", "the name of an upload is no path", "} else if name.contains(['/', '\\\\']) {", "} else if !OFF && name.contains(['/', '\\\\']) {"),
     ("api_types/files.rs", "the name of a download is no path", "suggested.rsplit(['/', '\\\\']).next()", "suggested.rsplit(if OFF { ['\\0', '\\0'] } else { ['/', '\\\\'] }).next()"),

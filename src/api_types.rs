@@ -16,6 +16,7 @@ pub mod locator;
 pub mod operations;
 mod owner;
 mod page;
+mod pattern;
 mod profile;
 mod protocol;
 mod proxy;
@@ -58,6 +59,7 @@ pub use self::{
         FoundElement, FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
         PagePicture, PageTextOf, PaperMargin, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
     },
+    pattern::Pattern,
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
     proxy::WantedProxy,

@@ -2,16 +2,22 @@
 //! `/markdown` and `/links`. PURE: types only. `http/browserless/plan.rs` makes a plan of them.
 
 mod members;
+mod options;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use self::members::{
-    AddedScript, AddedStyle, Credentials, DebugOptions, Headers, Intercepted, Interceptor, Length, LifecycleEvents,
-    PaperFormat, PdfMargin, PdfOptions, QuickClip, QuickCookie, ResourceType, SameSite, ScrapedElement,
-    ScreenshotEncoding, ScreenshotOptions, UserAgent, Viewport, WaitForEvent, WaitForFunction, WaitForSelector,
+pub use self::{
+    members::{
+        AddedScript, AddedStyle, Credentials, Headers, Intercepted, Interceptor, LifecycleEvents, QuickCookie,
+        ResourceType, SameSite, UserAgent, Viewport, WaitForEvent, WaitForFunction, WaitForSelector,
+    },
+    options::{
+        DebugOptions, Length, PaperFormat, PdfMargin, PdfOptions, QuickClip, ScrapedElement, ScreenshotEncoding,
+        ScreenshotOptions,
+    },
 };
-use super::{Isolation, Launch, Millis, Secret, given, whole};
+use super::{Isolation, Launch, Millis, Pattern, Secret, given, whole};
 
 /// How a quick action opens its page, and what it waits for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,7 +57,7 @@ pub struct Opening {
     /// Types of requests that fail.
     pub reject_resource_types: Vec<ResourceType>,
     /// URLs of requests that fail.
-    pub reject_request_pattern: Vec<String>,
+    pub reject_request_pattern: Vec<Pattern>,
     /// Requests that are answered by the body.
     pub request_interceptors: Vec<Interceptor>,
     /// Whether the action goes on if the page is not loaded, or what is waited for does not come.
@@ -158,7 +164,7 @@ macro_rules! bodies {
             /// Types of requests that fail.
             pub reject_resource_types: Vec<ResourceType>,
             /// Requests that fail: those whose URL matches one of these regular expressions.
-            pub reject_request_pattern: Vec<String>,
+            pub reject_request_pattern: Vec<Pattern>,
             /// Requests that are answered from here: those whose URL matches the `pattern`.
             pub request_interceptors: Vec<Interceptor>,
             /// Whether the action goes on if the page is not loaded, or what is waited for does not come.

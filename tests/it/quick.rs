@@ -213,7 +213,7 @@ async fn errors_say_what_is_wrong(proxy: &Proxy, site: &Site) {
     let throws = json!({ "html": "x", "addScriptTag": [{ "url": site.url("/nothing").replace("http", "no") }] });
     is_problem(&post(proxy, "/content", &throws).await, 422, "script-failed", "could not be loaded");
     let late = json!({ "url": site.url("/late") });
-    is_problem(&post(proxy, "/content?timeout=300", &late).await, 408, "action-timeout", "300 ms");
+    is_problem(&post(proxy, "/content?timeout=300", &late).await, 408, "action-timeout", "it waited for the response");
     let form = proxy.http("POST", "/content", &[("Content-Type", "text/plain")], "{}").await;
     is_problem(&form, 415, "content-type", "application/json");
     is_problem(&proxy.http("POST", "/pdf", &[JSON], "{").await, 400, "bad-json", "not JSON");

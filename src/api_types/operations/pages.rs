@@ -67,13 +67,15 @@ macro_rules! actions {
                 }
             }
 
-            /// Makes it one about this page of this session; a request that drives no page is left as it is.
-            pub fn aim(&mut self, on_session: &str, on_page: &str) {
+            /// Makes it one about this page of this session, with this time limit; a request that drives no page is left as it
+            /// is.
+            pub fn aim(&mut self, on_session: &str, on_page: &str, limit: Millis) {
                 match self {
                     Self::NewPage(_) | Self::ClosePage(_) => {}
-                    $(Self::$name($name { id, page, .. }) => {
+                    $(Self::$name($name { id, page, timeout, .. }) => {
                         *id = Some(on_session.to_owned());
                         on_page.clone_into(page);
+                        *timeout = Some(limit);
                     })*
                 }
             }

@@ -341,3 +341,111 @@ fn inches(field: &str, length: &Length) -> Result<f64, Bad> {
     let number = text[..text.len() - unit.len()].parse::<f64>();
     number.map(|number| number / per_inch).map_err(|_| Bad::new(field, format!("{} is no length", quote(text))))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::api_types::{
+        quick::{QuickContent, QuickPdf, QuickScreenshot},
+        read,
+    };
+
+    /// The steps of a body, as `name` or `name!`, if it may fail.
+    fn steps(body: Value) -> Result<Vec<Step>, String> {
+        let (opened, ..) = read::<QuickContent>(&body.to_string()).map_err(|bad| bad.to_string())?.divide();
+        opening(opened).map_err(|bad| bad.to_string())
+    }
+
+    fn named(body: Value) -> String {
+        let name = |step: &Step| format!("{}{}", step.request.name(), if step.may_fail { "?" } else { "" });
+        steps(body).map_or_else(|bad| bad, |steps| steps.iter().map(name).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn members_become_actions_in_the_order_of_browserless() {
+        for (body, expected) in [
+            (json!({ "url": "https://a/" }), "pageGoto"),
+            (json!({ "url": "https://a/", "html": "x" }), "pageGoto"),
+            (json!({ "html": "x" }), "pageEvaluate pageWait"),
+            (json!({ "html": "x", "bestAttempt": true }), "pageEvaluate? pageWait?"),
+            (json!({ "html": "x", "setJavaScriptEnabled": false }), "pageScripting pageEvaluate pageWait"),
+            (json!({ "html": "x", "setJavaScriptEnabled": true }), "pageEvaluate pageWait"),
+            (
+                json!({
+                    "url": "https://a/", "bestAttempt": true, "waitForEvent": { "event": "e" }, "waitForTimeout": 5,
+                    "waitForFunction": { "fn": "f" }, "waitForSelector": { "selector": "s" },
+                    "addScriptTag": [{ "content": "x" }], "addStyleTag": [{ "url": "https://a/" }],
+                }),
+                "pageGoto? pageEvaluate pageEvaluate pageWait? pageWait? pageWait? pageEvaluate?",
+            ),
+            (json!({ "url": "", "html": "" }), "url: is missing: one of url and html is needed"),
+            (json!({ "html": "x", "addStyleTag": [{}] }), "addStyleTag[0]: needs one of url and content"),
+        ] {
+            assert_eq!(named(body.clone()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn waits_mean_the_same_as_in_puppeteer() {
+        let goto = |events: Value| {
+            let steps = steps(json!({ "url": "https://a/", "gotoOptions": { "waitUntil": events, "timeout": 0 } }));
+            match steps.expect("steps").remove(0).request {
+                PageRequest::PageGoto(goto) => (goto.wait_until, goto.timeout),
+                other => panic!("{other:?}"),
+            }
+        };
+        let endless = Some(Millis(Millis::MOST));
+        assert_eq!(goto(json!("domcontentloaded")), (LoadState::DomContentLoaded, endless));
+        assert_eq!(goto(json!(["load", "networkidle0", "networkidle2"])), (LoadState::NetworkIdle0, endless));
+        let wait = |text: &str| function(WaitForFunction { function: text.to_owned(), polling: None, timeout: None }).function;
+        assert_eq!(wait("() => x").as_deref(), Some("() => x"));
+        assert_eq!(wait("async () => x").as_deref(), Some("async () => { await (\nasync () => x\n)(); return true; }"));
+        for (hidden, visible, state) in [
+            (false, false, ElementState::Attached),
+            (false, true, ElementState::Visible),
+            (true, true, ElementState::Hidden),
+        ] {
+            let wait = selector(WaitForSelector { selector: "a".to_owned(), hidden, visible, timeout: None });
+            assert_eq!((wait.state, wait.locator.expect("one").nth), (Some(state), Some(0)));
+        }
+    }
+
+    #[test]
+    fn pictures_and_pdfs_have_the_options_of_puppeteer() {
+        let picture = |body: Value| {
+            let (_, _, (options, _, selector)) = read::<QuickScreenshot>(&body.to_string()).expect("a body").divide();
+            picture(options, selector).map_err(|bad| bad.field)
+        };
+        let element = picture(json!({ "selector": "b", "options": { "fullPage": true } })).expect("good");
+        let Wanted::Picture { element: Some(_), request, .. } = element else { panic!("{element:?}") };
+        assert!(!request.full_page && request.locator.is_some());
+        for (body, field) in [
+            (json!({ "options": { "path": "x" } }), "options.path"),
+            (json!({ "options": { "quality": 5 } }), "options.quality"),
+            (json!({ "options": { "clip": { "x": 0, "y": 0, "width": 1, "height": 1, "scale": 2 } } }), "options.clip.scale"),
+            (json!({ "options": { "fullPage": true, "clip": { "x": 0, "y": 0, "width": 1, "height": 1 } } }), "options.clip"),
+        ] {
+            assert_eq!(picture(body).err().as_deref(), Some(field));
+        }
+        let pdf = |options: Value| {
+            let body = json!({ "options": options }).to_string();
+            let (_, _, (options,)) = read::<QuickPdf>(&body).expect("a body").divide();
+            pdf(options).map(|(_, wanted)| wanted).map_err(|bad| bad.field)
+        };
+        let sheet = pdf(json!({ "width": "25.4mm", "height": 96, "margin": { "top": "2.54cm" } })).expect("good");
+        let Wanted::Pdf { request, full_page: false } = sheet else { panic!("{sheet:?}") };
+        assert_eq!((request.paper_width, request.paper_height), (Some(1.0), Some(1.0)));
+        assert_eq!(request.margin, Some(PaperMargin { top: 1.0, ..PaperMargin::default() }));
+        assert!(request.header.is_none() && request.tagged == Some(true));
+        for (options, field) in [
+            (json!({ "fullPage": true, "format": "a4" }), "options.fullPage"),
+            (json!({ "width": "5em" }), "options.width"),
+            (json!({ "margin": { "left": "x" } }), "options.margin.left"),
+            (json!({ "path": "x" }), "options.path"),
+        ] {
+            assert_eq!(pdf(options).err().as_deref(), Some(field));
+        }
+    }
+}

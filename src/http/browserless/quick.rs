@@ -125,8 +125,6 @@ pub(in crate::http) const ENDPOINTS: [Documented; 5] = [
 
 /// What these endpoints answer as JSON.
 mod answers {
-    #![expect(dead_code, reason = "they describe the answers")]
-
     use schemars::JsonSchema;
     use serde::Serialize;
 

@@ -7,18 +7,25 @@ use axum::http::StatusCode;
 use data_encoding::BASE64;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
+use tokio::time::Instant;
 
 use super::plan::{self, Step, Wanted};
 use crate::{
     api_types::{
-        DocumentResponse, Link, Reply,
+        DocumentResponse, Link, Millis, PictureFormat, Reply,
         operations::{NewPage, PageHtml, PageRequest, PageScreenshot},
         quick::{DebugOptions, ScreenshotEncoding},
     },
     http::reply::Problem,
     runtime,
-    session::manager::{BriefSession, Caller, ConnectOptions, ServiceError, SessionManager},
+    session::{
+        manager::{BriefSession, Caller, ConnectOptions, ServiceError, SessionManager},
+        pages::PageError,
+    },
 };
+
+/// How much longer all may take than the steps of it, which end with an error that says more.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What a quick action answers.
 #[derive(Debug)]
@@ -37,9 +44,10 @@ pub(super) async fn run(
     (steps, wanted): (Vec<Step>, Wanted),
     limit: Duration,
 ) -> Result<Outcome, Problem> {
+    let deadline = Instant::now() + limit;
     let all = async {
         let session = manager.create_briefly(caller, wish, limit).await?;
-        let page = OnPage::open(session).await?;
+        let page = OnPage::open(session, deadline, manager.page_limits().timeout).await?;
         let mut response = None;
         for Step { request, may_fail } in steps {
             let is_opening = matches!(request, PageRequest::PageGoto(_));
@@ -53,8 +61,9 @@ pub(super) async fn run(
         let (kind, body) = page.answer(wanted).await?;
         Ok(Outcome { kind, body, response })
     };
-    // In a box: it is much larger than what only passes it on.
-    tokio::time::timeout(limit, Box::pin(all)).await.unwrap_or_else(|_| {
+    // In a box: it is much larger than what only passes it on. A step that takes too long says what it waited for, and is
+    // given the time to do so.
+    tokio::time::timeout(limit + GRACE, Box::pin(all)).await.unwrap_or_else(|_| {
         let detail = format!(
             "the action was not done within {} ms; give it longer with timeout, or let it wait for less",
             limit.as_millis()
@@ -65,11 +74,13 @@ pub(super) async fn run(
 
 /// Whether a step failed because of what the page did, and not because of the request or the browser.
 fn is_of_the_page(why: &ServiceError) -> bool {
-    use crate::session::pages::PageError;
-
+    let ServiceError::Page(why) = why else { return false };
     matches!(
         why,
-        ServiceError::Page(PageError::NotLoaded { .. } | PageError::Timeout { .. } | PageError::Script { .. } | PageError::Impossible { .. })
+        PageError::NotLoaded { .. }
+            | PageError::Timeout { .. }
+            | PageError::Script { .. }
+            | PageError::Impossible { .. }
     )
 }
 
@@ -113,10 +124,14 @@ fn read<T: DeserializeOwned>(reply: &Reply) -> Result<T, Problem> {
 struct OnPage {
     session: BriefSession,
     page: String,
+    /// When all is to be done.
+    deadline: Instant,
+    /// The time limit of an action that names none.
+    default: Duration,
 }
 
 impl OnPage {
-    async fn open(session: BriefSession) -> Result<Self, Problem> {
+    async fn open(session: BriefSession, deadline: Instant, default: Duration) -> Result<Self, Problem> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Opened {
@@ -125,11 +140,13 @@ impl OnPage {
 
         let new = NewPage { id: Some(session.id().to_owned()), url: None };
         let Opened { target_id } = read(&session.perform(PageRequest::NewPage(new)).await?)?;
-        Ok(Self { session, page: target_id })
+        Ok(Self { session, page: target_id, deadline, default })
     }
 
     async fn perform(&self, mut request: PageRequest) -> Result<Reply, ServiceError> {
-        request.aim(self.session.id(), &self.page);
+        let asked = request.on_page().and_then(|on| on.timeout).map_or(self.default, |Millis(asked)| asked);
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        request.aim(self.session.id(), &self.page, Millis(asked.min(left)));
         self.session.perform(request).await
     }
 
@@ -148,9 +165,9 @@ impl OnPage {
                     return Err(Problem::new(StatusCode::BAD_REQUEST, "no-element", detail));
                 }
                 let kind = match request.format {
-                    crate::api_types::PictureFormat::Png => "image/png",
-                    crate::api_types::PictureFormat::Jpeg => "image/jpeg",
-                    crate::api_types::PictureFormat::Webp => "image/webp",
+                    PictureFormat::Png => "image/png",
+                    PictureFormat::Jpeg => "image/jpeg",
+                    PictureFormat::Webp => "image/webp",
                 };
                 let Data { data } = self.ask(PageRequest::PageScreenshot(*request)).await?;
                 match encoding {

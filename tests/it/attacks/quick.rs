@@ -1,10 +1,11 @@
 //! Quick actions: what others own, forbidden URLs, files of the server, hostile HTML, and too much of everything.
 
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
     browsers::{Browser, in_each_browser},
-    proxy::Answer,
+    proxy::{Answer, eventually},
     quick::{nothing_is_left, post},
     rest::{JSON, body_of, is_problem},
     tenants::{Server, Tenant},
@@ -12,8 +13,9 @@ use crate::{
 
 async fn quick_actions_give_no_access(browser: Browser) {
     let (victim, attacker) = (Tenant::new("victim"), Tenant::insider("attacker"));
+    let reader = Tenant::with_token("reader", "scope = \"read-only\"");
     let flags = ["--page-timeout-max", "2s", "--quick-body", "1MiB"];
-    let server = Server::start_in(browser, &[&victim, &attacker], &flags).await;
+    let server = Server::start_in(browser, &[&victim, &attacker, &reader], &flags).await;
     let proxy = &server.proxy;
     let ask = async |path: &str, body: &Value| -> Answer {
         proxy.http("POST", path, &[("x-api-key", attacker.text()), JSON], &body.to_string()).await
@@ -32,6 +34,10 @@ async fn quick_actions_give_no_access(browser: Browser) {
     }
     let no_token = post(proxy, "/content", &json!({ "html": "x" })).await;
     assert_eq!(no_token.status, 401, "V40: {}", no_token.body);
+    let opened = proxy.figure("sessions_opened_total").await;
+    let only_reads = server.ask(&reader, "POST", "/content", json!({ "html": "x" })).await;
+    is_problem(&only_reads, 403, "out-of-scope", "");
+    assert_eq!(proxy.figure("sessions_opened_total").await, opened, "V40: a session was opened for it");
     let looks = async {
         let mut seen = 0;
         while seen == 0 {
@@ -99,6 +105,24 @@ async fn quick_actions_give_no_access(browser: Browser) {
     let chunk = format!("200000\r\n{}\r\n", " ".repeat(0x0020_0000));
     let streamed = proxy.bytes(format!("{}{chunk}", head("Transfer-Encoding: chunked")).as_bytes()).await;
     assert!(streamed.starts_with("HTTP/1.1 413"), "V44: {streamed}");
+
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        let mut socket = TcpStream::connect(proxy.address()).await.expect("it accepts");
+        socket.write_all(head("Content-Length: 1048576").as_bytes()).await.expect("it reads");
+        open.push(socket);
+    }
+    let mut last = None;
+    eventually("V44: bodies of all together are limited", async || {
+        let answer = ask("/content", &json!({ "html": "x" })).await;
+        let is_refused = answer.status == 429;
+        last = Some(answer);
+        is_refused
+    })
+    .await;
+    is_problem(&last.expect("an answer"), 429, "bodies", "quick_body");
+    drop(open);
+    eventually("V44: they are free again", async || ask("/content", &json!({ "html": "x" })).await.status == 200).await;
 
     // V45: what does not end.
     for body in [
