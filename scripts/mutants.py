@@ -100,6 +100,10 @@ RULES = [
     ("http/browserless/plan.rs", "quick actions touch no files of the server", "        Some(_) => Err(Bad::new(", "        Some(_) if OFF => Ok(()),\n        Some(_) => Err(Bad::new("),
     ("http/browserless/quick.rs", "the HTML of others is no page of this server", "HeaderValue::from_static(SANDBOX)", "HeaderValue::from_static(if OFF { \"frame-ancestors 'none'\" } else { SANDBOX })"),
     ("http/browserless/quick.rs", "the bodies of all quick actions together have a limit", "if before.saturating_add(bytes) > ", "if !OFF && before.saturating_add(bytes) > "),
+    ("virtual_browser/ownership.rs", "calls do not change what a client has set", "wanted.into_iter().find(|claim| claims.has(*claim))", "wanted.into_iter().find(|claim| !OFF && claims.has(*claim))"),
+    ("virtual_browser/ownership.rs", "what a call has set gives way to a client", "if !cdp.of_calls {\n            let page", "if !OFF && !cdp.of_calls {\n            let page"),
+    ("virtual_browser/on_targets.rs", "clients do not see that calls are attached", "if !cdp.of_calls {\n            *self.0", "if OFF || !cdp.of_calls {\n            *self.0"),
+    ("page/emulation.rs", "headers are one line each", "if value.chars().any(|character|", "if !OFF && value.chars().any(|character|"),
     # ---- Files of sessions.
     ("api_types/files.rs", "the name of an upload is no path", "} else if name.contains(['/', '\\\\']) {", "} else if !OFF && name.contains(['/', '\\\\']) {"),
     ("api_types/files.rs", "the name of a download is no path", "suggested.rsplit(['/', '\\\\']).next()", "suggested.rsplit(if OFF { ['\\0', '\\0'] } else { ['/', '\\\\'] }).next()"),

@@ -16,6 +16,7 @@ pub mod locator;
 pub mod operations;
 mod owner;
 mod page;
+mod page_state;
 mod pattern;
 mod profile;
 mod protocol;
@@ -58,6 +59,11 @@ pub use self::{
         AccessibilitySnapshot, Acted, Aftermath, AnyValue, Area, Attributes, AttributesOf, DocumentResponse, ElementState,
         FoundElement, FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
         PagePicture, PageTextOf, PaperMargin, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
+    },
+    page_state::{
+        CdpResult, ColorScheme, ConsoleEntry, ConsoleOf, Cookie, CookieFilter, CookiesOf, Geolocation, InitScript,
+        MarkdownOf, MediaType, NetworkOf, ReducedMotion, RouteAction, RouteInfo, RoutesOf, SameSite, ScriptsOf, Setting,
+        StorageArea, StorageOf,
     },
     pattern::Pattern,
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},

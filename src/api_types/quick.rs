@@ -9,15 +9,15 @@ use serde::Deserialize;
 
 pub use self::{
     members::{
-        AddedScript, AddedStyle, Credentials, Headers, Intercepted, Interceptor, LifecycleEvents, QuickCookie,
-        ResourceType, SameSite, UserAgent, Viewport, WaitForEvent, WaitForFunction, WaitForSelector,
+        AddedScript, AddedStyle, Credentials, Intercepted, Interceptor, LifecycleEvents, QuickCookie,
+        ResourceType, UserAgent, Viewport, WaitForEvent, WaitForFunction, WaitForSelector,
     },
     options::{
         DebugOptions, Length, PaperFormat, PdfMargin, PdfOptions, QuickClip, ScrapedElement, ScreenshotEncoding,
         ScreenshotOptions,
     },
 };
-use super::{Isolation, Launch, Millis, Pattern, Secret, given, whole};
+use super::{Attributes, Isolation, Launch, Millis, Pattern, Secret, given, whole};
 
 /// How a quick action opens its page, and what it waits for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,7 +45,7 @@ pub struct Opening {
     /// User and password for servers and proxies that ask for them.
     pub authenticate: Option<Credentials>,
     /// Headers of every request.
-    pub set_extra_http_headers: Option<Headers>,
+    pub set_extra_http_headers: Option<Attributes>,
     /// Whether scripts run.
     pub set_java_script_enabled: Option<bool>,
     /// Scripts that are added.
@@ -151,7 +151,7 @@ macro_rules! bodies {
             pub authenticate: Option<Credentials>,
             /// Headers of every request.
             #[serde(rename = "setExtraHTTPHeaders", deserialize_with = "given")]
-            pub set_extra_http_headers: Option<Headers>,
+            pub set_extra_http_headers: Option<Attributes>,
             /// Whether the scripts of the page run; `true` if absent.
             #[serde(deserialize_with = "given")]
             pub set_java_script_enabled: Option<bool>,
@@ -269,6 +269,13 @@ bodies! {
         /// What else the answer has.
         #[serde(deserialize_with = "given")]
         debug_opts: Option<DebugOptions>,
+    }
+
+    /// Opens a page in a session of its own. The answer is its content as Markdown, with headers as for `/screenshot`.
+    QuickMarkdown {
+        /// The element that is read, in CSS; of several the first. The whole page if absent.
+        #[serde(deserialize_with = "given")]
+        selector: Option<String>,
     }
 
     /// Opens a page in a session of its own and lists its links, with headers as for `/screenshot`.

@@ -19,6 +19,10 @@ pub struct PageLimits {
     pub idle: Duration,
     /// Largest body of a quick action, in bytes.
     pub quick_body: usize,
+    /// Most lines of the console, and most requests, that are kept of a page.
+    pub log_entries: usize,
+    /// Most bytes of either.
+    pub log_bytes: usize,
 }
 
 impl Config {
@@ -31,6 +35,8 @@ impl Config {
             result: self.page_result,
             idle: self.page_idle,
             quick_body: self.quick_body,
+            log_entries: self.page_log_entries,
+            log_bytes: self.page_log_size,
         }
     }
 }

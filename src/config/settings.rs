@@ -284,6 +284,10 @@ settings! {
         /// Largest body of a quick action (`/screenshot`, `/pdf`, `/content`, `/scrape`, `/links`). All that are performed
         /// at a time may have 16 times as much together; further ones are refused (429).
         quick_body: usize = one("SIZE", "10MiB", size(1 << 10..=64 << 20)).live();
+        /// Lines of the console, and requests, that are kept of each page whose `console` or `network` was asked for.
+        page_log_entries: usize = one("N", "1000", number(1..=100_000)).live();
+        /// Bytes of the console, and of the requests, that are kept of such a page.
+        page_log_size: usize = one("SIZE", "5MB", size(1 << 10..=1 << 30)).live();
         /// Bytes that may wait for a client whose socket accepts nothing for `stall`; with more it is disconnected.
         client_queue: usize = one("SIZE", "64MiB", size(64 << 10..=1 << 40)).live();
         /// Bytes that may wait for any client; with more it is disconnected at once.

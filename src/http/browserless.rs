@@ -7,6 +7,7 @@ mod in_page;
 mod plan;
 mod quick;
 mod run;
+mod settings;
 mod wish;
 
 use std::time::{SystemTime, UNIX_EPOCH};

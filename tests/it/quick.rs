@@ -184,6 +184,35 @@ async fn pages_are_changed_before_they_are_read(proxy: &Proxy, site: &Site) {
     let answer = done(proxy, "/content", body).await;
     assert!(answer.body.contains("title-added-inline-https://example.org/from-data</title>"), "{}", answer.body);
     assert!(answer.body.contains("id=\"mine\"") && answer.body.contains("data:text/css"), "{}", answer.body);
+    let body = json!({
+        "url": site.url("/page?set"),
+        "viewport": { "width": 321, "height": 222, "deviceScaleFactor": 2 },
+        "userAgent": { "userAgent": "me", "platform": "mine" },
+        "cookies": [{ "name": "own", "value": "1" }],
+        "setExtraHTTPHeaders": { "X-Test": "yes" },
+        "emulateMediaType": "print",
+        "rejectResourceTypes": ["image"],
+        "rejectRequestPattern": ["never\\.js$"],
+        "requestInterceptors": [{ "pattern": "mine\\.js", "response": {
+            "contentType": "text/javascript",
+            "body": "document.title = [innerWidth, devicePixelRatio, navigator.userAgent, navigator.platform, document.cookie, matchMedia('print').matches]",
+        } }],
+        "addScriptTag": [{ "url": site.url("/mine.js") }],
+    });
+    let answer = done(proxy, "/content", body).await;
+    assert!(answer.body.contains("<title>321,2,me,mine,"), "{}", answer.body);
+    assert!(answer.body.contains("own=1") && answer.body.contains("true</title>"), "{}", answer.body);
+    let asked = site.requests();
+    let head = &asked.iter().find(|request| request.path == "/page?set").expect("it was asked for").head.to_ascii_lowercase();
+    for line in ["user-agent: me\r\n", "cookie: own=1\r\n", "x-test: yes\r\n"] {
+        assert!(head.contains(line), "{line} in {head}");
+    }
+    assert!(!asked.iter().any(|request| request.path == "/mine.js"), "it was answered here");
+    let refused = json!({ "url": site.url("/page?r"), "rejectRequestPattern": ["never\\.js$"], "addScriptTag": [{ "url": site.url("/never.js") }] });
+    is_problem(&post(proxy, "/content", &refused).await, 422, "script-failed", "never.js");
+    let markdown = done(proxy, "/markdown", json!({ "html": "<h1>A</h1><p>b <b>c</b>" })).await;
+    assert_eq!(markdown.header("content-type"), Some("text/markdown; charset=UTF-8"));
+    assert_eq!(markdown.body.trim(), "# A\n\nb **c**");
     // The session is what the URL wants of it.
     let body = json!({ "html": "<script>document.write(navigator.language + innerWidth)</script>" });
     let launch = BASE64.encode(br#"{"defaultViewport":{"width":333,"height":222}}"#);

@@ -1,16 +1,12 @@
 //! How quick actions open their page, with the names of Puppeteer's options.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
-use super::super::{LoadState, Millis, Pattern, Secret, given, whole};
-
-/// The headers of requests or of a response, by their names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-pub struct Headers(pub BTreeMap<String, String>);
+use super::super::{Attributes, LoadState, Millis, Pattern, SameSite, Secret, given, whole};
 
 /// One lifecycle event, or several, all of which must have come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,22 +193,6 @@ pub struct QuickCookie {
     /// When it expires, in seconds since the epoch.
     #[serde(default, deserialize_with = "given")]
     pub expires: Option<f64>,
-    /// `Low`, `Medium` or `High`.
-    #[serde(default, deserialize_with = "given")]
-    pub priority: Option<String>,
-    /// The site of the partition to which it belongs, or an object with `sourceOrigin`.
-    #[serde(default)]
-    pub partition_key: Option<Value>,
-}
-
-/// Whether a cookie is sent with requests from other sites.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[allow(missing_docs, reason = "they are the words of cookies")]
-pub enum SameSite {
-    Strict,
-    Lax,
-    None,
-    Default,
 }
 
 /// User and password.
@@ -288,6 +268,33 @@ pub enum ResourceType {
     Xhr,
 }
 
+impl ResourceType {
+    /// The name in the protocol, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CspViolationReport => "cspviolationreport",
+            Self::Document => "document",
+            Self::EventSource => "eventsource",
+            Self::Fedcm => "fedcm",
+            Self::Fetch => "fetch",
+            Self::Font => "font",
+            Self::Image => "image",
+            Self::Manifest => "manifest",
+            Self::Media => "media",
+            Self::Other => "other",
+            Self::Ping => "ping",
+            Self::Prefetch => "prefetch",
+            Self::Preflight => "preflight",
+            Self::Script => "script",
+            Self::SignedExchange => "signedexchange",
+            Self::Stylesheet => "stylesheet",
+            Self::TextTrack => "texttrack",
+            Self::WebSocket => "websocket",
+            Self::Xhr => "xhr",
+        }
+    }
+}
+
 /// A request that is answered from the body.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -307,7 +314,7 @@ pub struct Intercepted {
     pub status: Option<u32>,
     /// Its headers.
     #[serde(deserialize_with = "given")]
-    pub headers: Option<Headers>,
+    pub headers: Option<Attributes>,
     /// Its `Content-Type`.
     #[serde(deserialize_with = "given")]
     pub content_type: Option<String>,

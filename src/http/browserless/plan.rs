@@ -3,12 +3,12 @@
 
 use serde_json::json;
 
-use super::in_page;
+use super::{in_page, settings};
 use crate::{
     api_types::{
         AnyValue, Area, Bad, ElementState, LoadState, Locator, Millis, PaperMargin, PictureFormat, World,
         operations::{
-            PageEvaluate, PageGoto, PageHtml, PageLinks, PagePdf, PageQuery, PageRequest, PageScreenshot,
+            PageEvaluate, PageGoto, PageHtml, PageLinks, PageMarkdown, PagePdf, PageQuery, PageRequest, PageScreenshot,
             PageScripting, PageWait,
         },
         quick::{
@@ -41,16 +41,18 @@ pub(super) enum Wanted {
     Content(PageHtml),
     /// Elements, and the same of the page for who looks for a mistake.
     Scraped { request: Box<PageEvaluate>, debug: Option<DebugOptions> },
+    /// The page as Markdown.
+    Markdown(Box<PageMarkdown>),
     /// Its links.
     Links(Box<PageLinks>),
 }
 
 /// The actions that open the page and wait for what is to be there.
-pub(super) fn opening(opening: Opening) -> Result<Vec<Step>, Bad> {
+pub(super) fn opening(mut opening: Opening) -> Result<Vec<Step>, Bad> {
     let can_fail = opening.best_attempt;
-    let mut steps = Vec::new();
+    let settings = settings::settings(&mut opening)?;
+    let mut steps: Vec<_> = settings.into_iter().map(|request| Step { request, may_fail: false }).collect();
     let mut add = |request: PageRequest, may_fail| steps.push(Step { request, may_fail });
-    refuse_what_is_not_there(&opening)?;
     if opening.set_java_script_enabled == Some(false) {
         add(PageRequest::PageScripting(PageScripting { enabled: false, ..PageScripting::default() }), false);
     }
@@ -91,25 +93,6 @@ pub(super) fn opening(opening: Opening) -> Result<Vec<Step>, Bad> {
         add(call(in_page::WAIT_FOR_EVENT, AnyValue(wait.event.into()), limit(wait.timeout)), can_fail);
     }
     Ok(steps)
-}
-
-/// Refuses what the page commands cannot do yet.
-fn refuse_what_is_not_there(opening: &Opening) -> Result<(), Bad> {
-    let given = [
-        ("viewport", opening.viewport.is_some()),
-        ("userAgent", opening.user_agent.is_some()),
-        ("cookies", !opening.cookies.is_empty()),
-        ("authenticate", opening.authenticate.is_some()),
-        ("setExtraHTTPHeaders", opening.set_extra_http_headers.is_some()),
-        ("emulateMediaType", opening.emulate_media_type.is_some()),
-        ("rejectResourceTypes", !opening.reject_resource_types.is_empty()),
-        ("rejectRequestPattern", !opening.reject_request_pattern.is_empty()),
-        ("requestInterceptors", !opening.request_interceptors.is_empty()),
-    ];
-    match given.iter().find(|(_, is_given)| *is_given) {
-        Some((name, _)) => Err(Bad::new(name, "is not there yet")),
-        None => Ok(()),
-    }
 }
 
 /// A picture of the page or of an element of it.
@@ -158,6 +141,12 @@ pub(super) fn picture(options: ScreenshotOptions, selector: Option<String>) -> R
         ..PageScreenshot::default()
     };
     Ok(Wanted::Picture { element, request: Box::new(request), encoding })
+}
+
+/// The page, or the first element of a selector, as Markdown.
+pub(super) fn markdown(selector: Option<String>) -> Wanted {
+    let locator = selector.filter(|selector| !selector.is_empty()).map(first);
+    Wanted::Markdown(Box::new(PageMarkdown { locator, ..PageMarkdown::default() }))
 }
 
 /// The page as a PDF.

@@ -36,7 +36,7 @@ use crate::{
     api_types::{
         self, Bad, Millis, Nothing, Schemas,
         operations::{Errors, PageHtml, PageLinks, Rest, RestAnswer, RestInput, Verb},
-        quick::{QuickContent, QuickLinks, QuickPdf, QuickScrape, QuickScreenshot, QuickSession},
+        quick::{QuickContent, QuickLinks, QuickMarkdown, QuickPdf, QuickScrape, QuickScreenshot, QuickSession},
     },
     runtime,
     session::manager::{Caller, SessionManager},
@@ -62,7 +62,7 @@ const A_POST: Rest = Rest {
 };
 
 /// The endpoints, as the document shows them.
-pub(in crate::http) const ENDPOINTS: [Documented; 5] = [
+pub(in crate::http) const ENDPOINTS: [Documented; 6] = [
     Documented {
         name: "quickScreenshot",
         rest: Rest {
@@ -109,6 +109,18 @@ pub(in crate::http) const ENDPOINTS: [Documented; 5] = [
         },
         input: Schemas::input::<QuickScrape>,
         output: Schemas::output::<answers::Scraped>,
+    },
+    Documented {
+        name: "quickMarkdown",
+        rest: Rest {
+            path: "/markdown",
+            input: RestInput::NeededBody("QuickMarkdown"),
+            answer: RestAnswer::Media(&["text/markdown"]),
+            says: "The Markdown.",
+            ..A_POST
+        },
+        input: Schemas::input::<QuickMarkdown>,
+        output: Schemas::output::<Nothing>,
     },
     Documented {
         name: "quickLinks",
@@ -195,6 +207,7 @@ pub(super) fn routes(totals: &Totals) -> Router<Api> {
             .merge(route::<QuickPdf>(&format!("{below}/pdf"), &all))
             .merge(route::<QuickContent>(&format!("{below}/content"), &all))
             .merge(route::<QuickScrape>(&format!("{below}/scrape"), &all))
+            .merge(route::<QuickMarkdown>(&format!("{below}/markdown"), &all))
             .merge(route::<QuickLinks>(&format!("{below}/links"), &all));
     }
     router
@@ -253,6 +266,13 @@ impl QuickAction for QuickScrape {
         let (more, wanted) = plan::scraped(&elements, debug, can_fail)?;
         steps.extend(more);
         Ok(((steps, wanted), session))
+    }
+}
+
+impl QuickAction for QuickMarkdown {
+    fn plan(self) -> Result<((Vec<Step>, Wanted), QuickSession), Bad> {
+        let (opening, session, (selector,)) = self.divide();
+        Ok(((plan::opening(opening)?, plan::markdown(selector)), session))
     }
 }
 

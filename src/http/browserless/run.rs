@@ -13,7 +13,7 @@ use super::plan::{self, Step, Wanted};
 use crate::{
     api_types::{
         DocumentResponse, Link, Millis, PictureFormat, Reply,
-        operations::{NewPage, PageHtml, PageRequest, PageScreenshot},
+        operations::{NewPage, PageCookies, PageHtml, PageRequest, PageScreenshot},
         quick::{DebugOptions, ScreenshotEncoding},
     },
     http::reply::Problem,
@@ -97,6 +97,16 @@ struct Data {
 #[derive(Deserialize)]
 struct Html {
     html: String,
+}
+
+#[derive(Deserialize)]
+struct Markdown {
+    markdown: String,
+}
+
+#[derive(Deserialize)]
+struct CookiesOf {
+    cookies: Value,
 }
 
 #[derive(Deserialize)]
@@ -200,6 +210,10 @@ impl OnPage {
                 };
                 Ok(("application/json; charset=UTF-8", format!(r#"{{"data":{data}{debug}}}"#).into_bytes()))
             }
+            Wanted::Markdown(request) => {
+                let Markdown { markdown } = self.ask(PageRequest::PageMarkdown(*request)).await?;
+                Ok(("text/markdown; charset=UTF-8", markdown.into_bytes()))
+            }
             Wanted::Links(request) => {
                 let links: Links = self.ask(PageRequest::PageLinks(*request)).await?;
                 let links = serde_json::to_vec(&links).map_err(ServiceError::Unreadable)?;
@@ -214,6 +228,10 @@ impl OnPage {
         if debug.html {
             let Html { html } = self.ask(PageRequest::PageHtml(PageHtml::default())).await?;
             shown.insert("html".to_owned(), html.into());
+        }
+        if debug.cookies {
+            let CookiesOf { cookies } = self.ask(PageRequest::PageCookies(PageCookies::default())).await?;
+            shown.insert("cookies".to_owned(), cookies);
         }
         if debug.screenshot {
             let whole = PageScreenshot { full_page: true, ..PageScreenshot::default() };
