@@ -22,7 +22,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
 pub use self::{
-    connection::*, control::*, files::*, page_state::*, pages::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*,
+    connection::*, control::*, files::*, page_state::*, pages::*, profiles::*, server::*, sessions::*, snapshots::*,
+    tenants::*,
 };
 use super::{Bad, Schemas, ShapeOf, read};
 

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 pub use self::{
     members::{
-        AddedScript, AddedStyle, Credentials, Intercepted, Interceptor, LifecycleEvents, QuickCookie,
-        ResourceType, UserAgent, Viewport, WaitForEvent, WaitForFunction, WaitForSelector,
+        AddedScript, AddedStyle, Credentials, Intercepted, Interceptor, LifecycleEvents, QuickCookie, ResourceType,
+        UserAgent, Viewport, WaitForEvent, WaitForFunction, WaitForSelector,
     },
     options::{
         DebugOptions, Length, PaperFormat, PdfMargin, PdfOptions, QuickClip, ScrapedElement, ScreenshotEncoding,
@@ -298,8 +298,7 @@ mod tests {
             "setExtraHTTPHeaders":{"a":"b"},"setJavaScriptEnabled":false,"userAgent":"x","bestAttempt":true,
             "cookies":[{"name":"a","value":"b","sameSite":"Lax"}],"options":{"type":"jpeg","quality":5,"encoding":"base64"},
             "requestInterceptors":[{"pattern":"x","response":{"body":"y","status":200}}],"launch":"e30="}"#;
-        let (opening, session, (options, scrolls, selector)) =
-            read::<QuickScreenshot>(body).expect("a body").divide();
+        let (opening, session, (options, scrolls, selector)) = read::<QuickScreenshot>(body).expect("a body").divide();
         assert_eq!(opening.url.as_deref(), Some("https://a/"));
         assert_eq!(opening.user_agent.expect("one").user_agent.as_deref(), Some("x"));
         assert_eq!(options.encoding, ScreenshotEncoding::Base64);

@@ -23,8 +23,8 @@ use crate::{
         operations::{
             PageAttributes, PageBack, PageCheck, PageClear, PageClick, PageDblclick, PageEvaluate, PageFill, PageFocus,
             PageForward, PageGoto, PageHover, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload,
-            PageRequest, PageScreenshot, PageScripting, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
-            PageWait,
+            PageRequest, PageScreenshot, PageScripting, PageScroll, PageSelect, PageSnapshot, PageText, PageType,
+            PageUncheck, PageWait,
         },
     },
     config::PageLimits,
@@ -201,7 +201,8 @@ async fn act(
         }
         PageRequest::PageScreenshot(screenshot) => {
             let element = screenshot.element()?;
-            let PageScreenshot { full_page, clip, format, quality, omit_background, optimize_for_speed, .. } = screenshot;
+            let PageScreenshot { full_page, clip, format, quality, omit_background, optimize_for_speed, .. } =
+                screenshot;
             let scene = match (element, clip, full_page) {
                 (Some(selector), None, false) => Scene::Element(selector),
                 (None, Some(clip), false) => Scene::Clip(clip),

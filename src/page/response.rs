@@ -77,7 +77,8 @@ mod tests {
                 "statusText":"Not Found","headers":{{}},"remoteIPAddress":"192.0.2.1","remotePort":443}}}}"#
             )
         };
-        let Response { loader, is: response } = of_document(&event("Document", "M"), "M").expect("that of the document");
+        let Response { loader, is: response } =
+            of_document(&event("Document", "M"), "M").expect("that of the document");
         assert_eq!(loader, "L");
         assert_eq!((response.status, &*response.status_text, response.port), (404, "Not Found", Some(443)));
         assert_eq!(response.ip.as_deref(), Some("192.0.2.1"));

@@ -215,7 +215,9 @@ impl Rules {
         let of = |url_pattern: String| RequestPattern { url_pattern };
         match self.password {
             Some(_) => vec![of("*".to_owned())],
-            None => self.list.iter().map(|rule| of(rule.target.glob.as_deref().map_or("*".to_owned(), in_chrome))).collect(),
+            None => {
+                self.list.iter().map(|rule| of(rule.target.glob.as_deref().map_or("*".to_owned(), in_chrome))).collect()
+            }
         }
     }
 }
@@ -442,7 +444,8 @@ mod tests {
     fn rules_replace_and_remove_headers_in_any_case() {
         let own = attributes(&[("Accept", "a"), ("Cookie", "b"), ("X-Old", "c")]).0;
         let set = attributes(&[("accept", "z"), ("X-New", "n")]);
-        let after: Vec<_> = changed(&own, &set, &["cookie".to_owned()]).iter().map(|one| (one.name, one.value)).collect();
+        let after: Vec<_> =
+            changed(&own, &set, &["cookie".to_owned()]).iter().map(|one| (one.name, one.value)).collect();
         assert_eq!(after, [("X-Old", "c"), ("X-New", "n"), ("accept", "z")]);
     }
 
@@ -458,7 +461,11 @@ mod tests {
             (PageRoute { remove_headers: vec!["a".to_owned()], ..PageRoute::default() }, "removeHeaders"),
             (PageRoute { action: RouteAction::Fulfill, status: Some(99), ..PageRoute::default() }, "status"),
             (
-                PageRoute { action: RouteAction::Fulfill, headers: attributes(&[("a", "b\r\n")]), ..PageRoute::default() },
+                PageRoute {
+                    action: RouteAction::Fulfill,
+                    headers: attributes(&[("a", "b\r\n")]),
+                    ..PageRoute::default()
+                },
                 "headers",
             ),
         ] {

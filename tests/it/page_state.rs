@@ -65,7 +65,10 @@ async fn pages_pretend_to_be_elsewhere(page: &Driven<'_>) {
     });
     page.does("emulate", nothing).await;
     assert_eq!(page.value("[innerWidth, innerHeight, devicePixelRatio, navigator.userAgent]").await, own);
-    assert_eq!(page.value("[navigator.onLine, matchMedia('(prefers-reduced-motion)').matches]").await, json!([true, false]));
+    assert_eq!(
+        page.value("[navigator.onLine, matchMedia('(prefers-reduced-motion)').matches]").await,
+        json!([true, false])
+    );
 }
 
 async fn headers_and_the_network_are_changed(page: &Driven<'_>, site: &Site) {
@@ -103,7 +106,8 @@ async fn cookies_are_set_listed_and_removed(page: &Driven<'_>, site: &Site) {
     assert_eq!(set["cookies"].as_array().map(Vec::len), Some(3), "{set}");
     assert_eq!(page.value("document.cookie.split('; ').sort().join()").await, "one=1,three=1,two=1");
     let left = page.does("cookies", json!({ "remove": [{ "name": "two" }], "urls": [site.url("/")] })).await;
-    let mut names: Vec<&str> = left["cookies"].as_array().expect("cookies").iter().filter_map(|one| one["name"].as_str()).collect();
+    let mut names: Vec<&str> =
+        left["cookies"].as_array().expect("cookies").iter().filter_map(|one| one["name"].as_str()).collect();
     names.sort_unstable();
     assert_eq!((names, &left["cookies"][0]["domain"]), (vec!["one", "three"], &json!("127.0.0.1")));
     assert_eq!(page.does("cookies", json!({ "clear": true })).await["cookies"], json!([]));
@@ -126,11 +130,17 @@ async fn storage_is_changed_and_read(page: &Driven<'_>, site: &Site) {
 
 async fn requests_are_routed(page: &Driven<'_>, site: &Site) {
     let fetch = |path: &str| {
-        format!("fetch('{path}').then(async answer => [answer.status, answer.headers.get('X-A'), await answer.text()], () => 'failed')")
+        format!(
+            "fetch('{path}').then(async answer => [answer.status, answer.headers.get('X-A'), await answer.text()], () => 'failed')"
+        )
     };
     let added = page.does("route", json!({ "url": "**/stopped*" })).await;
-    assert_eq!(added["routes"], json!([{ "id": added["added"], "url": "**/stopped*", "action": "abort", "requests": 0 }]));
-    let fulfill = json!({ "url": "**/made", "action": "fulfill", "status": 203, "headers": { "X-A": "b" }, "body": "ü" });
+    assert_eq!(
+        added["routes"],
+        json!([{ "id": added["added"], "url": "**/stopped*", "action": "abort", "requests": 0 }])
+    );
+    let fulfill =
+        json!({ "url": "**/made", "action": "fulfill", "status": 203, "headers": { "X-A": "b" }, "body": "ü" });
     let fulfill = text(&page.does("route", fulfill).await, "added");
     let change = json!({ "url": "**/changed", "action": "continue", "headers": { "X-Test": "routed" }, "removeHeaders": ["accept"] });
     page.does("route", change).await;
@@ -144,7 +154,8 @@ async fn requests_are_routed(page: &Driven<'_>, site: &Site) {
     let changed = head("/changed").expect("a request");
     assert!(changed.contains("X-Test: routed") && !changed.contains("Accept: */*"), "{changed}");
     let listed = page.does("route", json!({})).await;
-    let counts: Vec<u64> = listed["routes"].as_array().expect("routes").iter().filter_map(|route| route["requests"].as_u64()).collect();
+    let counts: Vec<u64> =
+        listed["routes"].as_array().expect("routes").iter().filter_map(|route| route["requests"].as_u64()).collect();
     assert_eq!(counts, [1, 1, 1]);
     page.does("unroute", json!({ "route": fulfill })).await;
     assert_eq!(page.value(&fetch("/made")).await[0], 200);
@@ -178,7 +189,8 @@ async fn servers_get_the_password(page: &Driven<'_>, site: &Site) {
 }
 
 async fn scripts_run_before_those_of_the_document(page: &Driven<'_>, site: &Site) {
-    let first = page.does("scripts", json!({ "add": "window.early = document.readyState + (window.early ?? '')" })).await;
+    let first =
+        page.does("scripts", json!({ "add": "window.early = document.readyState + (window.early ?? '')" })).await;
     page.does("scripts", json!({ "add": "globalThis.apart = 1", "world": "isolated" })).await;
     page.does("goto", json!({ "url": site.url("/page?scripts") })).await;
     assert_eq!(page.value("[window.early, typeof window.apart]").await, json!(["loading", "undefined"]));
@@ -363,7 +375,8 @@ async fn clients_take_over(client: &Client, target: &Page, page: &Driven<'_>) {
     ] {
         client.ok(Some(&target.session), method, params).await;
     }
-    let seen = "[innerWidth, Intl.DateTimeFormat().resolvedOptions().timeZone, (1.5).toLocaleString(), navigator.onLine]";
+    let seen =
+        "[innerWidth, Intl.DateTimeFormat().resolvedOptions().timeZone, (1.5).toLocaleString(), navigator.onLine]";
     assert_eq!(page.value(seen).await, json!([300, "Europe/Berlin", "1,5", true]));
     // A page without clients keeps what requests have set.
     client.ok(None, "Target.detachFromTarget", json!({ "sessionId": target.session })).await;

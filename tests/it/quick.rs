@@ -116,7 +116,8 @@ async fn pdfs_are_printed(proxy: &Proxy) {
     assert_eq!(answer.header("content-type"), Some("application/pdf"));
     assert!(answer.body.starts_with("%PDF-") && pages(&answer) == 2, "{} pages", pages(&answer));
     // On one sheet.
-    let whole = done(proxy, "/pdf", json!({ "html": "<p style='height:2000px'>x", "options": { "fullPage": true } })).await;
+    let whole =
+        done(proxy, "/pdf", json!({ "html": "<p style='height:2000px'>x", "options": { "fullPage": true } })).await;
     assert_eq!(pages(&whole), 1);
 }
 
@@ -203,7 +204,8 @@ async fn pages_are_changed_before_they_are_read(proxy: &Proxy, site: &Site) {
     assert!(answer.body.contains("<title>321,2,me,mine,"), "{}", answer.body);
     assert!(answer.body.contains("own=1") && answer.body.contains("true</title>"), "{}", answer.body);
     let asked = site.requests();
-    let head = &asked.iter().find(|request| request.path == "/page?set").expect("it was asked for").head.to_ascii_lowercase();
+    let head =
+        &asked.iter().find(|request| request.path == "/page?set").expect("it was asked for").head.to_ascii_lowercase();
     for line in ["user-agent: me\r\n", "cookie: own=1\r\n", "x-test: yes\r\n"] {
         assert!(head.contains(line), "{line} in {head}");
     }
@@ -259,14 +261,15 @@ async fn quick_actions_wait_for_a_place_and_free_it() {
     let proxy = Proxy::start(Browser::any().await, &["--max-sessions", "1", "--queue", "1"]).await;
     let site = Site::start().await;
     let (late, html) = (json!({ "url": site.url("/late") }), json!({ "html": "x" }));
-    let (first, second, third) = tokio::join!(post(&proxy, "/content", &late), post(&proxy, "/content", &html), async {
-        site.arrived("/late").await;
-        let queued = async || body_of(&proxy.http("GET", "/pressure", &[], "").await)["pressure"]["queued"] == 1;
-        eventually("one waits", queued).await;
-        let refused = post(&proxy, "/content", &html).await;
-        site.release();
-        refused
-    });
+    let (first, second, third) =
+        tokio::join!(post(&proxy, "/content", &late), post(&proxy, "/content", &html), async {
+            site.arrived("/late").await;
+            let queued = async || body_of(&proxy.http("GET", "/pressure", &[], "").await)["pressure"]["queued"] == 1;
+            eventually("one waits", queued).await;
+            let refused = post(&proxy, "/content", &html).await;
+            site.release();
+            refused
+        });
     assert_eq!((first.status, second.status), (200, 200), "{} {}", first.body, second.body);
     is_problem(&third, 429, "queue-full", "");
     assert!(third.header("retry-after").is_some());

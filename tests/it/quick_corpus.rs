@@ -132,7 +132,11 @@ fn facts(status: u64, headers: &[(String, String)], bytes: &[u8], origin: &str) 
 /// What of the facts must be the same: of errors, the status alone.
 fn compared(facts: &Map<String, Value>) -> Map<String, Value> {
     let is_error = facts["status"] != 200;
-    facts.iter().filter(|(name, _)| !is_error || *name == "status").map(|(name, value)| (name.clone(), value.clone())).collect()
+    facts
+        .iter()
+        .filter(|(name, _)| !is_error || *name == "status")
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,6 +174,9 @@ async fn answers_are_those_of_browserless_except_where_the_docs_say_so() {
     }
     site.abort();
     let stale: Vec<_> = known.difference(&differ).collect();
-    assert!(shown.is_empty() && stale.is_empty(), "the table in docs/from-browserless.md lacks:{shown}\nand has: {stale:?}");
+    assert!(
+        shown.is_empty() && stale.is_empty(),
+        "the table in docs/from-browserless.md lacks:{shown}\nand has: {stale:?}"
+    );
     nothing_is_left(&proxy).await;
 }

@@ -8,7 +8,7 @@ use super::{
     super::{
         Acted, AnyValue, Attributes, Bad, CdpResult, ColorScheme, ConsoleOf, Cookie, CookieFilter, CookiesOf,
         Geolocation, Locator, MarkdownOf, MediaType, Millis, NetworkOf, Pattern, ReducedMotion, RouteAction, RoutesOf,
-        ScriptsOf, Setting, StorageArea, StorageOf, World, given, locator, whole, quick::ResourceType,
+        ScriptsOf, Setting, StorageArea, StorageOf, World, given, locator, quick::ResourceType, whole,
     },
     CommandResult::Output,
     Operation, Rest, RestInput, Row,

@@ -172,7 +172,9 @@ impl<'de> Deserialize<'de> for PaperFormat {
         let given = String::deserialize(from)?;
         let known = Self::ALL.iter().find(|(name, ..)| name.eq_ignore_ascii_case(&given));
         let known = known.map(|(_, width, height)| Self { width: *width, height: *height });
-        known.ok_or_else(|| D::Error::custom(format!("{given:?} is no format: Letter, Legal, Tabloid, Ledger, A0 to A6 are")))
+        known.ok_or_else(|| {
+            D::Error::custom(format!("{given:?} is no format: Letter, Legal, Tabloid, Ledger, A0 to A6 are"))
+        })
     }
 }
 

@@ -44,7 +44,10 @@ const VARIABLES: [(&str, Meaning); 43] = [
     ("ENABLE_CORS", Meaning::Missing("name the origins whose pages may use the server with allow_origin")),
     ("CORS_ALLOW_METHODS", Meaning::Nothing("allow_origin decides")),
     ("CORS_MAX_AGE", Meaning::Nothing("allow_origin decides")),
-    ("ALLOW_FILE_PROTOCOL", Meaning::Missing("give the tenant the capability host-files, or put files into the session")),
+    (
+        "ALLOW_FILE_PROTOCOL",
+        Meaning::Missing("give the tenant the capability host-files, or put files into the session"),
+    ),
     ("ALLOW_GET", Meaning::Missing("send quick actions by POST")),
     ("ENABLE_API_GET", Meaning::Missing("send quick actions by POST")),
     ("HEALTH", Meaning::Nothing("GET /readyz says when the server has no room")),
@@ -102,7 +105,8 @@ fn lines(set: &[(String, String)]) -> Vec<Line> {
                 Err(_) => add(Level::Warn, variable, format!("{given:?} is no number of milliseconds")),
             },
             Meaning::Token => {
-                let says = "make a token with `ghostmux token`, and put it into the file of tenants; see docs/tenants.md";
+                let says =
+                    "make a token with `ghostmux token`, and put it into the file of tenants; see docs/tenants.md";
                 add(Level::Ok, variable, says.to_owned());
             }
             Meaning::Listen if variable == "PORT" || value("PORT").is_none() => {

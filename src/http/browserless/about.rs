@@ -18,7 +18,10 @@ use super::{
     A_GET,
 };
 use crate::{
-    api_types::{Nothing, Schemas, millis, operations::{Rest, RestAnswer}},
+    api_types::{
+        Nothing, Schemas, millis,
+        operations::{Rest, RestAnswer},
+    },
     session::manager::SessionManager,
 };
 

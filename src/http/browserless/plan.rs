@@ -130,9 +130,12 @@ pub(super) fn picture(options: ScreenshotOptions, selector: Option<String>) -> R
     let request = PageScreenshot {
         // The picture of an element has its extent.
         full_page: full_page && locator.is_none(),
-        clip: clip
-            .filter(|_| locator.is_none())
-            .map(|clip| Area { x: clip.x, y: clip.y, width: clip.width, height: clip.height }),
+        clip: clip.filter(|_| locator.is_none()).map(|clip| Area {
+            x: clip.x,
+            y: clip.y,
+            width: clip.width,
+            height: clip.height,
+        }),
         locator,
         format: kind,
         quality,
@@ -308,7 +311,9 @@ fn one_of(list: &str, index: usize, url: Option<&String>, content: Option<&Strin
 /// Quick actions read and write no files of the server.
 fn no_file(field: &str, path: Option<&String>) -> Result<(), Bad> {
     match path {
-        Some(_) => Err(Bad::new(field, "is a file of the server, which quick actions neither read nor write; leave it out")),
+        Some(_) => {
+            Err(Bad::new(field, "is a file of the server, which quick actions neither read nor write; leave it out"))
+        }
         None => Ok(()),
     }
 }
@@ -388,7 +393,8 @@ mod tests {
         let endless = Some(Millis(Millis::MOST));
         assert_eq!(goto(json!("domcontentloaded")), (LoadState::DomContentLoaded, endless));
         assert_eq!(goto(json!(["load", "networkidle0", "networkidle2"])), (LoadState::NetworkIdle0, endless));
-        let wait = |text: &str| function(WaitForFunction { function: text.to_owned(), polling: None, timeout: None }).function;
+        let wait =
+            |text: &str| function(WaitForFunction { function: text.to_owned(), polling: None, timeout: None }).function;
         assert_eq!(wait("() => x").as_deref(), Some("() => x"));
         assert_eq!(wait("async () => x").as_deref(), Some("async () => { await (\nasync () => x\n)(); return true; }"));
         for (hidden, visible, state) in [
@@ -413,8 +419,14 @@ mod tests {
         for (body, field) in [
             (json!({ "options": { "path": "x" } }), "options.path"),
             (json!({ "options": { "quality": 5 } }), "options.quality"),
-            (json!({ "options": { "clip": { "x": 0, "y": 0, "width": 1, "height": 1, "scale": 2 } } }), "options.clip.scale"),
-            (json!({ "options": { "fullPage": true, "clip": { "x": 0, "y": 0, "width": 1, "height": 1 } } }), "options.clip"),
+            (
+                json!({ "options": { "clip": { "x": 0, "y": 0, "width": 1, "height": 1, "scale": 2 } } }),
+                "options.clip.scale",
+            ),
+            (
+                json!({ "options": { "fullPage": true, "clip": { "x": 0, "y": 0, "width": 1, "height": 1 } } }),
+                "options.clip",
+            ),
         ] {
             assert_eq!(picture(body).err().as_deref(), Some(field));
         }

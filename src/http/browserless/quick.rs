@@ -101,12 +101,7 @@ pub(in crate::http) const ENDPOINTS: [Documented; 6] = [
     },
     Documented {
         name: "quickScrape",
-        rest: Rest {
-            path: "/scrape",
-            input: RestInput::NeededBody("QuickScrape"),
-            says: "The elements.",
-            ..A_POST
-        },
+        rest: Rest { path: "/scrape", input: RestInput::NeededBody("QuickScrape"), says: "The elements.", ..A_POST },
         input: Schemas::input::<QuickScrape>,
         output: Schemas::output::<answers::Scraped>,
     },
@@ -124,12 +119,7 @@ pub(in crate::http) const ENDPOINTS: [Documented; 6] = [
     },
     Documented {
         name: "quickLinks",
-        rest: Rest {
-            path: "/links",
-            input: RestInput::NeededBody("QuickLinks"),
-            says: "The links.",
-            ..A_POST
-        },
+        rest: Rest { path: "/links", input: RestInput::NeededBody("QuickLinks"), says: "The links.", ..A_POST },
         input: Schemas::input::<QuickLinks>,
         output: Schemas::output::<answers::Links>,
     },
@@ -352,7 +342,9 @@ impl Bodies {
         let held = HeldBody { bodies: self.clone(), bytes };
         let before = self.0.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > most.saturating_mul(BODIES) {
-            let detail = format!("other quick actions have bodies of {before} bytes (16 times quick_body is the most); try again later");
+            let detail = format!(
+                "other quick actions have bodies of {before} bytes (16 times quick_body is the most); try again later"
+            );
             let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "bodies", detail);
             problem.retry_after = Some(1);
             return Err(problem);

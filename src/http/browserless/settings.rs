@@ -30,7 +30,10 @@ pub(super) fn settings(opening: &mut Opening) -> Result<Vec<PageRequest>, Bad> {
     if !cookies.is_empty() {
         let url = opening.url.as_deref().filter(|url| url.starts_with("http"));
         let set = cookies.into_iter().enumerate().map(|(index, one)| cookie(index, one, url));
-        steps.push(PageRequest::PageCookies(PageCookies { set: set.collect::<Result<_, _>>()?, ..PageCookies::default() }));
+        steps.push(PageRequest::PageCookies(PageCookies {
+            set: set.collect::<Result<_, _>>()?,
+            ..PageCookies::default()
+        }));
     }
     if let Some(viewport) = opening.viewport.take() {
         steps.push(PageRequest::PageViewport(self::viewport(viewport)?));
@@ -40,7 +43,11 @@ pub(super) fn settings(opening: &mut Opening) -> Result<Vec<PageRequest>, Bad> {
     }
     if let Some(Credentials { username, password }) = opening.authenticate.take() {
         let (username, password) = (Some(username), Some(password.reveal().clone()));
-        steps.push(PageRequest::PageAuthenticate(PageAuthenticate { username, password, ..PageAuthenticate::default() }));
+        steps.push(PageRequest::PageAuthenticate(PageAuthenticate {
+            username,
+            password,
+            ..PageAuthenticate::default()
+        }));
     }
     if let Some(headers) = opening.set_extra_http_headers.take().filter(|headers| !headers.0.is_empty()) {
         steps.push(PageRequest::PageHeaders(PageHeaders { headers, ..PageHeaders::default() }));
@@ -54,7 +61,9 @@ fn viewport(given: Viewport) -> Result<PageViewport, Bad> {
     let side = |name: &str, side: f64| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole and in range")]
         let whole = (1.0..=f64::from(u32::MAX)).contains(&side).then_some(side.floor() as u32);
-        whole.map(Setting::Set).ok_or_else(|| Bad::new(&format!("viewport.{name}"), format!("{side} is no number of pixels")))
+        whole
+            .map(Setting::Set)
+            .ok_or_else(|| Bad::new(&format!("viewport.{name}"), format!("{side} is no number of pixels")))
     };
     // A viewport is in landscape format if it is wider than high.
     let _ = is_landscape;
@@ -163,7 +172,9 @@ mod tests {
         let routes: Vec<_> = steps[6..]
             .iter()
             .map(|step| match step {
-                PageRequest::PageRoute(route) => (route.regex.as_ref().map(|regex| regex.as_str()), route.action, route.base64),
+                PageRequest::PageRoute(route) => {
+                    (route.regex.as_ref().map(|regex| regex.as_str()), route.action, route.base64)
+                }
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -185,7 +196,10 @@ mod tests {
             (json!({ "html": "x", "emulateMediaType": "braille" }), "emulateMediaType"),
             (json!({ "html": "x", "viewport": { "width": 0, "height": 5 } }), "viewport.width"),
             (json!({ "html": "x", "rejectRequestPattern": ["x", "(?=y)"] }), "rejectRequestPattern[1]"),
-            (json!({ "html": "x", "requestInterceptors": [{ "pattern": "(", "response": {} }] }), "requestInterceptors[0].pattern"),
+            (
+                json!({ "html": "x", "requestInterceptors": [{ "pattern": "(", "response": {} }] }),
+                "requestInterceptors[0].pattern",
+            ),
         ] {
             let why = set(body.clone()).expect_err("it cannot be");
             assert!(why.starts_with(&format!("{field}: ")), "{body}: {why}");

@@ -21,7 +21,8 @@ const OF_CLIENTS: [&str; 10] = [
     "autosave",
     "keep_files",
 ];
-const ADS: &str = "needs a list of advertisers, and this server has none; name what is not to be loaded with rejectRequestPattern";
+const ADS: &str =
+    "needs a list of advertisers, and this server has none; name what is not to be loaded with rejectRequestPattern";
 
 /// The options of the session, and the time limit of the action.
 pub(super) fn read(query: &str, body: QuickSession) -> Result<(ConnectOptions, Option<Millis>), Bad> {
@@ -41,7 +42,9 @@ pub(super) fn read(query: &str, body: QuickSession) -> Result<(ConnectOptions, O
     }
     let mut wish = ConnectOptions::read(query)?;
     let timeout = match (wish.options.timeout.take(), body.timeout) {
-        (Some(_), Some(_)) => return Err(Bad::new("timeout", "is in the URL and in the body; leave out one of the two")),
+        (Some(_), Some(_)) => {
+            return Err(Bad::new("timeout", "is in the URL and in the body; leave out one of the two"));
+        }
         (of_query, of_body) => of_query.or(of_body),
     };
     if let Some((_, name)) = members.into_iter().find(|(name, _)| name == "trackingId") {
@@ -49,7 +52,8 @@ pub(super) fn read(query: &str, body: QuickSession) -> Result<(ConnectOptions, O
     }
     if let Some(initial) = of_body(body)? {
         if wish.initial != Initial::default() {
-            let why = "and other options of the session are in the URL and in the body; give all of them in one of the two";
+            let why =
+                "and other options of the session are in the URL and in the body; give all of them in one of the two";
             return Err(Bad::new("launch", why));
         }
         wish.initial = initial;
@@ -60,7 +64,13 @@ pub(super) fn read(query: &str, body: QuickSession) -> Result<(ConnectOptions, O
 /// What the body wants of the session; `None` if it wants nothing.
 fn of_body(body: QuickSession) -> Result<Option<Initial>, Bad> {
     let QuickSession { launch, block_ads: _, proxy, proxy_bypass, snapshot, profile, isolation, timeout: _ } = body;
-    if launch.is_none() && proxy.is_none() && proxy_bypass.is_none() && snapshot.is_none() && profile.is_none() && isolation.is_none() {
+    if launch.is_none()
+        && proxy.is_none()
+        && proxy_bypass.is_none()
+        && snapshot.is_none()
+        && profile.is_none()
+        && isolation.is_none()
+    {
         return Ok(None);
     }
     let launch = match launch {

@@ -63,9 +63,7 @@ impl OperationHandler {
             | RestAnswer::Download
             | RestAnswer::File
             | RestAnswer::Media(_)
-            | RestAnswer::FoundOrCreated => {
-                text(StatusCode::OK, "application/json", reply.output)
-            }
+            | RestAnswer::FoundOrCreated => text(StatusCode::OK, "application/json", reply.output),
             RestAnswer::Nothing => nothing(),
         })
     }

@@ -23,7 +23,9 @@ async fn quick_actions_give_no_access(browser: Browser) {
 
     // V40: what another tenant has.
     let theirs = server.ok(&victim, "POST", "/v1/sessions", json!({ "profile": "shop", "persist": true })).await;
-    let saved = server.ok(&victim, "POST", &format!("/v1/sessions/{}/snapshots", theirs["id"].as_str().expect("an id")), json!({})).await;
+    let saved = server
+        .ok(&victim, "POST", &format!("/v1/sessions/{}/snapshots", theirs["id"].as_str().expect("an id")), json!({}))
+        .await;
     let snapshot = saved["snapshot"]["id"].as_str().expect("an id");
     for (path, body, kind) in [
         ("/content".to_owned(), json!({ "html": "x", "snapshot": snapshot }), "no-snapshot"),
@@ -49,16 +51,31 @@ async fn quick_actions_give_no_access(browser: Browser) {
             seen += 1;
         }
     };
-    let (slow, ()) = tokio::join!(async { ask("/content", &json!({ "html": "x", "waitForTimeout": 1000 })).await }, looks);
+    let (slow, ()) =
+        tokio::join!(async { ask("/content", &json!({ "html": "x", "waitForTimeout": 1000 })).await }, looks);
     assert_eq!(slow.status, 200, "V40: {}", slow.body);
 
     // V41: URLs that a client may not open.
-    for url in ["chrome://version", "file:///etc/passwd", "view-source:chrome://gpu", " \tFILE:/etc/passwd", "devtools://devtools/x"] {
+    for url in [
+        "chrome://version",
+        "file:///etc/passwd",
+        "view-source:chrome://gpu",
+        " \tFILE:/etc/passwd",
+        "devtools://devtools/x",
+    ] {
         is_problem(&ask("/screenshot", &json!({ "url": url })).await, 403, "url-refused", "");
     }
-    let script = ask("/content", &json!({ "url": "javascript:document.body.append(location.href)", "gotoOptions": { "timeout": 500 } })).await;
+    let script = ask(
+        "/content",
+        &json!({ "url": "javascript:document.body.append(location.href)", "gotoOptions": { "timeout": 500 } }),
+    )
+    .await;
     assert!(!script.body.contains("root:") && script.status != 500, "V41: {}", script.body);
-    for html in ["<iframe src='file:///etc/passwd'></iframe>", "<script>location = 'file:///etc/passwd'</script>", "<meta http-equiv=refresh content='0;url=chrome://version'>"] {
+    for html in [
+        "<iframe src='file:///etc/passwd'></iframe>",
+        "<script>location = 'file:///etc/passwd'</script>",
+        "<meta http-equiv=refresh content='0;url=chrome://version'>",
+    ] {
         let answer = ask("/content", &json!({ "html": html, "waitForTimeout": 100 })).await;
         assert!(!answer.body.contains("root:") && !answer.body.contains("Command Line"), "V41: {}", answer.body);
     }
@@ -75,7 +92,8 @@ async fn quick_actions_give_no_access(browser: Browser) {
             document.title += ' done';
         }})()</script>"
     );
-    let answer = ask("/content", &json!({ "html": html, "waitForFunction": { "fn": "document.title.endsWith('done')" } })).await;
+    let answer =
+        ask("/content", &json!({ "html": html, "waitForFunction": { "fn": "document.title.endsWith('done')" } })).await;
     assert!(answer.status == 200 && !answer.body.contains("webSocketDebuggerUrl"), "V42: {}", answer.body);
     let title = answer.body.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap_or_default();
     assert_eq!(title, "TypeErrorTypeErrorTypeErrorTypeError done", "V42");
