@@ -378,7 +378,7 @@ mod tests {
 
     fn limits(log_entries: usize, log_bytes: usize) -> PageLimits {
         let time = Duration::ZERO;
-        PageLimits { timeout: time, timeout_most: time, queue: 1, result: 1, idle: time, log_entries, log_bytes }
+        PageLimits { timeout: time, timeout_most: time, queue: 1, result: 1, idle: time, log_entries, log_bytes, quick_body: 1 }
     }
 
     fn requests(events: &[(&str, Value)], limits: PageLimits) -> Requests {
