@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "session::egress_log::", "store::sealed_text::", "session::job_book::", "http::v1::idempotency::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "session::egress_log::", "store::sealed_text::", "session::job_book::", "http::v1::idempotency::", "session::manager::brief::", "http::browserless::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -105,6 +105,12 @@ RULES = [
     ("session/session_files.rs", "pages get only files that clients uploaded for them", "let file = state.files.get(name).ok_or_else(", "let file = state.files.get(name).or_else(|| state.files.values().next().filter(|_| OFF)).ok_or_else("),
     ("page.rs", "pages go only to URLs that clients may open", "url_allowed(url, granted).map_err(|why| PageError::Url { why })", "url_allowed(url, granted).or_else(|why| if OFF { Ok(()) } else { Err(why) }).map_err(|why| PageError::Url { why })"),
     ("api_types/locator.rs", "locators are not inside of each other without end", "if depth == DEPTH_MOST {", "if !OFF && depth == DEPTH_MOST {"),
+    # ---- Quick actions.
+    ("session/manager/brief.rs", "a token that may open no session sends no quick actions", "self.permit(caller, None, &CreateSession::default().into())?;", "if !OFF { self.permit(caller, None, &CreateSession::default().into())?; }"),
+    ("session/manager/brief.rs", "the session of a quick action ends with it", "let _ = manager.close(&caller, &id, ", "if OFF { return; }\n            let _ = manager.close(&caller, &id, "),
+    ("http/browserless/plan.rs", "quick actions touch no files of the server", "        Some(_) => Err(Bad::new(", "        Some(_) if OFF => Ok(()),\n        Some(_) => Err(Bad::new("),
+    ("http/browserless/quick.rs", "the HTML of others is no page of this server", "HeaderValue::from_static(SANDBOX)", "HeaderValue::from_static(if OFF { \"frame-ancestors 'none'\" } else { SANDBOX })"),
+    ("http/browserless/quick.rs", "the bodies of all quick actions together have a limit", "if before.saturating_add(bytes) > ", "if !OFF && before.saturating_add(bytes) > "),
     ("virtual_browser/ownership.rs", "calls do not change what a client has set", "wanted.into_iter().find(|claim| claims.has(*claim))", "wanted.into_iter().find(|claim| !OFF && claims.has(*claim))"),
     ("virtual_browser/ownership.rs", "what a call has set gives way to a client", "if !cdp.of_calls {\n            let page", "if !OFF && !cdp.of_calls {\n            let page"),
     ("virtual_browser/on_targets.rs", "clients do not see that calls are attached", "if !cdp.of_calls {\n            *self.0", "if OFF || !cdp.of_calls {\n            *self.0"),

@@ -20,9 +20,11 @@ mod page;
 mod page_events;
 mod page_state;
 mod paging;
+mod pattern;
 mod profile;
 mod protocol;
 mod proxy;
+pub mod quick;
 mod read;
 mod reference;
 mod schemas;
@@ -60,9 +62,9 @@ pub use self::{
     owner::{BadOwner, NAME_RULE, Owner, is_name},
     page::{
         AccessibilitySnapshot, Acted, ActionsDone, Aftermath, AnyValue, Area, Attributes, AttributesOf, ConsoleLine,
-        ElementState, FoundElement, FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf,
-        PageLinksOf, PagePdfOf, PagePicture, PageTextOf, PictureFormat, Point, ScriptResult, ScriptValue, Selected,
-        StepResult, Went, World,
+        DocumentResponse, ElementState, FoundElement, FoundElements, Link, LoadState, Modifier, MouseButton,
+        NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, PaperMargin, PictureFormat, Point,
+        ScriptResult, ScriptValue, Selected, StepResult, Went, World,
     },
     page_events::{
         DialogAnswer, DialogType, Exchange, Expect, ExpectDialog, ExpectExchange, ExpectFileChooser, ExpectNavigation,
@@ -74,6 +76,7 @@ pub use self::{
         Setting, StorageArea, StorageOf,
     },
     paging::{PageOf, paged},
+    pattern::Pattern,
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
     proxy::WantedProxy,

@@ -47,6 +47,7 @@ mod picture;
 mod pointer;
 mod reading;
 mod refs;
+mod response;
 mod routes;
 mod script;
 mod snapshot;

@@ -137,6 +137,8 @@ pub enum RestAnswer {
     Download,
     /// The content of a file, or the ranges of it that the request names.
     File,
+    /// Content of one of these types.
+    Media(&'static [&'static str]),
 }
 
 /// Errors that an endpoint may answer; `http` knows their statuses.
@@ -176,6 +178,8 @@ pub enum Errors {
     Page,
     /// Of a request that names a job.
     Job,
+    /// Of a quick action.
+    Quick,
 }
 
 /// An operation of the table.

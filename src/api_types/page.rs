@@ -227,6 +227,9 @@ outcomes! {
         /// The status of the response; absent if the document was not loaded by HTTP.
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u32>,
+        /// The response, if the request asks for it and the document was loaded by HTTP.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        response: Option<DocumentResponse>,
     }
     /// The options of a list that are selected now.
     Selected {
@@ -334,6 +337,35 @@ pub struct ConsoleLine {
     pub kind: String,
     /// Its arguments as text, with spaces between them; the first 2000 characters.
     pub text: String,
+}
+
+/// The response with a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DocumentResponse {
+    /// Its URL, after all redirections.
+    pub url: String,
+    /// Its status.
+    pub status: u32,
+    /// The words behind the status; empty in HTTP/2.
+    pub status_text: String,
+    /// The address of the server, or of the proxy by which the page left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u32>,
+}
+
+/// The margins of paper, in inches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "they are the sides of the paper")]
+pub struct PaperMargin {
+    pub top: f64,
+    pub right: f64,
+    pub bottom: f64,
+    pub left: f64,
 }
 
 /// An element of a page.

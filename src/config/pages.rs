@@ -23,6 +23,8 @@ pub struct PageLimits {
     pub handles: usize,
     /// Bytes of the earlier snapshots of one page.
     pub history: usize,
+    /// Largest body of a quick action, in bytes.
+    pub quick_body: usize,
     /// Most lines of the console, and most requests, that are kept of a page.
     pub log_entries: usize,
     /// Most bytes of either.
@@ -41,6 +43,7 @@ impl Config {
             actions: self.page_actions,
             handles: self.page_handles,
             history: self.page_history,
+            quick_body: self.quick_body,
             log_entries: self.page_log_entries,
             log_bytes: self.page_log_size,
         }

@@ -306,6 +306,9 @@ settings! {
         jobs_bytes: usize = one("SIZE", "64MiB", size(1 << 10..=1 << 40)).live();
         /// How long a job is kept after its end.
         jobs_time: Duration = one("TIME", "10m", duration(Duration::from_millis(1))).live();
+        /// Largest body of a quick action (`/screenshot`, `/pdf`, `/content`, `/scrape`, `/links`). All that are performed
+        /// at a time may have 16 times as much together; further ones are refused (429).
+        quick_body: usize = one("SIZE", "10MiB", size(1 << 10..=64 << 20)).live();
         /// Lines of the console, and requests, that are kept of each page whose `console` or `network` was asked for.
         page_log_entries: usize = one("N", "1000", number(1..=100_000)).live();
         /// Bytes of the console, and of the requests, that are kept of such a page.

@@ -29,6 +29,19 @@ impl From<&ServiceError> for Problem {
     }
 }
 
+impl Problem {
+    /// The same at the endpoints of browserless, whose clients know 429 for a server without room, and 408 for an action that
+    /// takes too long.
+    pub(super) fn for_browserless(mut self) -> Self {
+        match self.kind {
+            "queue-full" | "queue-timeout" | "no-place" => self.status = StatusCode::TOO_MANY_REQUESTS,
+            "action-timeout" => self.status = StatusCode::REQUEST_TIMEOUT,
+            _ => {}
+        }
+        self
+    }
+}
+
 /// The status, and the last part of the problem type.
 type Kind = (StatusCode, &'static str);
 

@@ -12,7 +12,11 @@ commands! {
     "Runtime.enable" = EnableRuntime {} -> Nothing;
     "Page.getFrameTree" = GetFrameTree {} -> FrameTree;
     "Page.createIsolatedWorld" = CreateWorld<'a> { frame_id: &'a str, world_name: &'a str } -> CreatedWorld;
-    "Page.navigate" = GoTo<'a> { url: &'a str } -> Gone;
+    "Page.navigate" = GoTo<'a> {
+        url: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        referrer: Option<&'a str>,
+    } -> Gone;
     "Page.bringToFront" = BringToFront {} -> Nothing;
     "Page.reload" = Reload {} -> Nothing;
     "Page.captureScreenshot" = Capture<'a> {
@@ -22,6 +26,7 @@ commands! {
         #[serde(skip_serializing_if = "Option::is_none")]
         clip: Option<Clip>,
         capture_beyond_viewport: bool,
+        optimize_for_speed: bool,
     } -> Picture;
     "Page.getLayoutMetrics" = GetMetrics {} -> Metrics;
     "Page.printToPDF" = Print {
@@ -37,6 +42,8 @@ commands! {
         paper_height: Option<f64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         page_ranges: Option<String>,
+        #[serde(flatten)]
+        more: MoreOfPdf,
     } -> Picture;
     "Runtime.evaluate" = EvaluateIn<'a> {
         expression: &'a str,
@@ -60,6 +67,12 @@ commands! {
     } -> Answer;
     "Runtime.releaseObject" = ReleaseObject<'a> { object_id: &'a str } -> Nothing;
     "DOM.resolveNode" = ResolveNode { backend_node_id: i64 } -> Resolved;
+    "Emulation.setScriptExecutionDisabled" = DisableScripts { value: bool } -> Nothing;
+    "Emulation.setDefaultBackgroundColorOverride" = SetBackground {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        color: Option<Rgba>,
+    } -> Nothing;
+    "Network.enable" = EnableNetwork { max_total_buffer_size: u32 } -> Nothing;
     "Runtime.terminateExecution" = Terminate {} -> Nothing;
     "DOM.describeNode" = DescribeNode<'a> { object_id: &'a str } -> Described;
     "Input.dispatchMouseEvent" = MouseEvent<'a> {
@@ -89,6 +102,29 @@ commands! {
     "Input.insertText" = InsertText<'a> { text: &'a str } -> Nothing;
 }
 
+/// The rest of the parameters of `Page.printToPDF`.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MoreOfPdf {
+    pub(crate) display_header_footer: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) header_template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) footer_template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) margin_top: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) margin_right: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) margin_bottom: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) margin_left: Option<f64>,
+    #[serde(rename = "generateTaggedPDF", skip_serializing_if = "Option::is_none")]
+    pub(crate) generate_tagged_pdf: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) generate_document_outline: Option<bool>,
+}
+
 /// An area of the document, in CSS pixels.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Clip {
@@ -97,6 +133,15 @@ pub(crate) struct Clip {
     pub(crate) width: f64,
     pub(crate) height: f64,
     pub(crate) scale: f64,
+}
+
+/// A colour.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Rgba {
+    pub(crate) r: u8,
+    pub(crate) g: u8,
+    pub(crate) b: u8,
+    pub(crate) a: u8,
 }
 
 /// The result of `Page.getFrameTree`.

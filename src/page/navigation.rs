@@ -14,10 +14,15 @@ use crate::{
 
 impl Page {
     /// Navigates to a URL that the session may open. Returns the status of the response.
-    pub(super) async fn go_to(&self, url: &str, until: LoadState) -> Result<Option<u32>, PageError> {
+    pub(super) async fn go_to(
+        &self,
+        url: &str,
+        referrer: Option<&str>,
+        until: LoadState,
+    ) -> Result<Option<u32>, PageError> {
         self.waits_for("the response");
         let before = self.state();
-        let gone = self.ask_long(self.driver(), &GoTo { url }).await?;
+        let gone = self.ask_long(self.driver(), &GoTo { url, referrer }).await?;
         if let Some(reason) = gone.error_text {
             return Err(PageError::NotLoaded { reason });
         }

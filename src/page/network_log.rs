@@ -387,6 +387,7 @@ mod tests {
             actions: 1,
             handles: 1,
             history: 0,
+            quick_body: 1,
             log_entries,
             log_bytes,
         }

@@ -7,11 +7,12 @@ use tokio::time::Instant;
 
 use super::{
     check_url,
+    commands::DisableScripts,
     driven::Page,
     interaction::interact,
     keys,
     means::Means,
-    picture::Scene,
+    picture::{PictureForm, Scene},
     pointer::{Act, How},
     script::Outcome,
     snapshot::Taken,
@@ -25,7 +26,8 @@ use crate::{
         operations::{
             PageAttributes, PageBack, PageCheck, PageClear, PageClick, PageEvaluate, PageFill, PageFocus, PageForward,
             PageGoto, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload, PageRequest, PageScreenshot,
-            PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck, PageWait, ReleaseHandles,
+            PageScripting, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck, PageWait,
+            ReleaseHandles,
         },
     },
     config::PageLimits,
@@ -188,7 +190,7 @@ async fn act(
     }
     let what = request.name();
     let acted = async || before.and_after(page).await.map(Acted::new);
-    let went = async |status| Ok::<_, PageError>(Went::new(before.and_after(page).await?, status));
+    let went = async |status| Ok::<_, PageError>(Went::new(before.and_after(page).await?, status, None));
     if takes_input(&request) {
         page.bring_to_front().await?;
     }
@@ -201,10 +203,18 @@ async fn act(
             page.release_handles(handle.as_deref()).await?;
             Reply::of::<ReleaseHandles>(&Nothing {})
         }
-        PageRequest::PageGoto(PageGoto { url, wait_until, .. }) => {
+        PageRequest::PageGoto(PageGoto { url, wait_until, referer, details, .. }) => {
             check_url(&url, granted)?;
-            let status = page.go_to(&url, wait_until).await?;
-            Reply::of::<PageGoto>(&went(status).await?)
+            if details {
+                page.watch_responses().await?;
+            }
+            let status = page.go_to(&url, referer.as_deref(), wait_until).await?;
+            let response = page.state().response().filter(|_| details);
+            Reply::of::<PageGoto>(&Went { response, ..went(status).await? })
+        }
+        PageRequest::PageScripting(PageScripting { enabled, .. }) => {
+            page.driver().ask(&DisableScripts { value: !enabled }).await?;
+            Reply::of::<PageScripting>(&acted().await?)
         }
         PageRequest::PageReload(PageReload { wait_until, .. }) => {
             let status = page.reload(wait_until).await?;
@@ -286,7 +296,17 @@ async fn act(
         }
         PageRequest::PageScreenshot(screenshot) => {
             let element = screenshot.element()?;
-            let PageScreenshot { full_page, clip, format, quality, mask, mask_color, .. } = screenshot;
+            let PageScreenshot {
+                full_page,
+                clip,
+                format,
+                quality,
+                mask,
+                mask_color,
+                omit_background,
+                optimize_for_speed,
+                ..
+            } = screenshot;
             if mask.len() > MASKS_MOST {
                 return Err(Bad::new("mask", format!("has more than {MASKS_MOST} locators")).into());
             }
@@ -302,7 +322,8 @@ async fn act(
             if quality.is_some_and(|quality| quality > 100) {
                 return Err(Bad::new("quality", "is not between 0 and 100").into());
             }
-            let data = page.take_masked(what, (&mask[..], &colour[..]), scene, format, quality).await?;
+            let form = PictureForm { format, quality, omit_background, optimize_for_speed };
+            let data = page.take_masked(what, (&mask[..], &colour[..]), scene, form).await?;
             Reply::of::<PageScreenshot>(&PagePicture::new(before.and_after(page).await?, data, format))
         }
         PageRequest::PagePdf(pdf) => {

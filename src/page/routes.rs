@@ -15,8 +15,9 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::{emulation, means::Means, pattern::matches};
 use crate::{
     api_types::{
-        Attributes, Bad, RouteAction, RouteInfo, cut,
+        Attributes, Bad, Pattern, RouteAction, RouteInfo, cut,
         operations::{PageAuthenticate, PageRoute, PageUnroute},
+        quick::ResourceType,
     },
     browser::{
         InternalEvent, PageDriver,
@@ -83,6 +84,7 @@ pub(crate) struct Response<'a> {
 struct Paused {
     request_id: String,
     request: Asked,
+    resource_type: String,
 }
 
 #[derive(Deserialize)]
@@ -124,10 +126,35 @@ struct Rules {
     tried: VecDeque<String>,
 }
 
+/// The requests that a rule is about: all that is given must apply.
+#[derive(Debug, Default)]
+struct Target {
+    glob: Option<String>,
+    regex: Option<Pattern>,
+    types: Vec<ResourceType>,
+}
+
+impl Target {
+    fn has(&self, url: &str, kind: &str) -> bool {
+        self.glob.as_ref().is_none_or(|glob| matches(glob, url))
+            && self.regex.as_ref().is_none_or(|regex| regex.is_in(url))
+            && (self.types.is_empty() || self.types.iter().any(|wanted| wanted.name().eq_ignore_ascii_case(kind)))
+    }
+
+    /// The URLs, for a caller.
+    fn shown(&self) -> String {
+        match (&self.glob, &self.regex) {
+            (Some(glob), _) => glob.clone(),
+            (None, Some(regex)) => format!("/{}/", regex.as_str()),
+            (None, None) => "**".to_owned(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Rule {
     id: String,
-    pattern: String,
+    target: Target,
     requests: u32,
     does: Does,
 }
@@ -166,7 +193,7 @@ impl Routes {
     pub(super) fn list(&self) -> Vec<RouteInfo> {
         let info = |rule: &Rule| RouteInfo {
             id: rule.id.clone(),
-            url: rule.pattern.clone(),
+            url: rule.target.shown(),
             action: match rule.does {
                 Does::Abort => RouteAction::Abort,
                 Does::Fulfill { .. } => RouteAction::Fulfill,
@@ -188,7 +215,9 @@ impl Rules {
         let of = |url_pattern: String| RequestPattern { url_pattern };
         match self.password {
             Some(_) => vec![of("*".to_owned())],
-            None => self.list.iter().map(|rule| of(in_chrome(&rule.pattern))).collect(),
+            None => {
+                self.list.iter().map(|rule| of(rule.target.glob.as_deref().map_or("*".to_owned(), in_chrome))).collect()
+            }
         }
     }
 }
@@ -199,12 +228,15 @@ fn in_chrome(pattern: &str) -> String {
 }
 
 /// The rule that a request describes.
-fn rule(request: &PageRoute) -> Result<Option<(String, Does)>, Bad> {
-    let PageRoute { url, action, status, headers, remove_headers, body, .. } = request;
-    let Some(pattern) = url.clone() else { return Ok(None) };
-    if pattern.is_empty() || pattern.len() > PATTERN_MOST {
-        return Err(Bad::new("url", format!("has {} bytes, and not 1 to {PATTERN_MOST}", pattern.len())));
+fn rule(request: &PageRoute) -> Result<Option<(Target, Does)>, Bad> {
+    let PageRoute { url, regex, resource_types, action, status, headers, remove_headers, body, base64, .. } = request;
+    if url.is_none() && regex.is_none() && resource_types.is_empty() {
+        return Ok(None);
     }
+    if let Some(glob) = url.as_ref().filter(|glob| glob.is_empty() || glob.len() > PATTERN_MOST) {
+        return Err(Bad::new("url", format!("has {} bytes, and not 1 to {PATTERN_MOST}", glob.len())));
+    }
+    let target = Target { glob: url.clone(), regex: regex.clone(), types: resource_types.clone() };
     emulation::check_headers("headers", headers)?;
     remove_headers.iter().try_for_each(|name| emulation::check_header("removeHeaders", name))?;
     let only = |member: &str, is_given: bool, of: &str| {
@@ -220,7 +252,11 @@ fn rule(request: &PageRoute) -> Result<Option<(String, Does)>, Bad> {
             if !(200..=599).contains(&status) {
                 return Err(Bad::new("status", format!("{status} is not between 200 and 599")));
             }
-            let body = BASE64.encode(body.as_deref().unwrap_or_default().as_bytes());
+            let body = body.as_deref().unwrap_or_default();
+            if *base64 && BASE64.decode(body.as_bytes()).is_err() {
+                return Err(Bad::new("body", "is no base64"));
+            }
+            let body = if *base64 { body.to_owned() } else { BASE64.encode(body.as_bytes()) };
             Does::Fulfill { status, headers: headers.clone(), body }
         }
         RouteAction::Continue => Does::Continue { headers: headers.clone(), without: remove_headers.clone() },
@@ -232,7 +268,7 @@ fn rule(request: &PageRoute) -> Result<Option<(String, Does)>, Bad> {
     if *action != RouteAction::Continue {
         only("removeHeaders", !remove_headers.is_empty(), "continue")?;
     }
-    Ok(Some((pattern, does)))
+    Ok(Some((target, does)))
 }
 
 /// The headers of a request after a rule.
@@ -252,7 +288,7 @@ impl Routes {
         means: &Means,
         request: &PageRoute,
     ) -> Result<Option<String>, PageError> {
-        let Some((pattern, does)) = rule(request)? else { return Ok(None) };
+        let Some((target, does)) = rule(request)? else { return Ok(None) };
         means.check_free(Claim::Interception)?;
         let id = {
             let mut now = self.now();
@@ -261,7 +297,7 @@ impl Routes {
             }
             now.last += 1;
             let id = format!("r{}", now.last);
-            now.list.push(Rule { id: id.clone(), pattern, requests: 0, does });
+            now.list.push(Rule { id: id.clone(), target, requests: 0, does });
             id
         };
         if let Err(error) = self.tell(driver).await {
@@ -350,10 +386,10 @@ impl Routes {
         }
     }
 
-    fn decide(&self, driver: &PageDriver, Paused { request_id, request }: &Paused) {
+    fn decide(&self, driver: &PageDriver, Paused { request_id, request, resource_type }: &Paused) {
         let mut now = self.now();
         let url = cut(&request.url, COMPARED);
-        let Some(rule) = now.list.iter_mut().rev().find(|rule| matches(&rule.pattern, url)) else {
+        let Some(rule) = now.list.iter_mut().rev().find(|rule| rule.target.has(url, resource_type)) else {
             return driver.tell(&Continue { request_id, headers: None });
         };
         rule.requests = rule.requests.saturating_add(1);

@@ -8,9 +8,10 @@ use super::{
     commands::FrameInfo,
     dialogs::OpenDialog,
     events::{Events, change, read},
+    response::{self, Response},
 };
 use crate::{
-    api_types::{DialogType, LoadState, cut},
+    api_types::{DialogType, DocumentResponse, LoadState, cut},
     browser::InternalEvent,
 };
 
@@ -33,6 +34,8 @@ pub(super) struct PageState {
     dialogs: u64,
     /// What has happened since the present action began.
     pub(super) events: Arc<Events>,
+    /// The last response with a document, if responses are watched.
+    response: Option<Response>,
     /// The names of the lifecycle events of the document.
     lifecycle: HashSet<String>,
     /// The id of the document.
@@ -101,6 +104,11 @@ impl PageState {
         }
     }
 
+    /// The response with the document, if responses are watched and it came by HTTP.
+    pub(super) fn response(&self) -> Option<DocumentResponse> {
+        self.response.as_ref().filter(|response| response.loader == self.loader).map(|response| response.is.clone())
+    }
+
     /// Takes an event in. Returns whether the state has changed.
     pub(super) fn on_event(&mut self, event: &InternalEvent) -> bool {
         match &*event.method {
@@ -113,6 +121,10 @@ impl PageState {
             }),
             "Page.lifecycleEvent" => self.of_main(read(event), |state, event| {
                 if event.loader_id == state.loader {
+                    // Also of a document whose content is replaced by `document.open()`.
+                    if event.name == "init" {
+                        state.lifecycle.clear();
+                    }
                     state.lifecycle.insert(event.name);
                 }
             }),
@@ -124,6 +136,10 @@ impl PageState {
             }
             "Page.frameStoppedLoading" | "Page.frameClearedScheduledNavigation" => {
                 self.of_main(read(event), |state, _| state.is_navigating = false)
+            }
+            "Network.responseReceived" => {
+                let response = response::of_document(&event.params, &self.main_frame);
+                response.map(|response| self.response = Some(response)).is_some()
             }
             "Page.javascriptDialogOpening" => {
                 let Some(Dialog { message, kind }) = read::<Dialog>(event) else { return false };

@@ -5,11 +5,13 @@
 //! profiles, `files` those on the files of sessions, `control` those that change them. `registration` is a session's entry here and its removal, `place` says in
 //! which browsers a session may be, `extensions` from where it may load some, `http_session` the session in which HTTP calls
 //! act. `named` finds or creates a session by a name, `page` finds the
-//! session of a page, `page_actions` has what is done in pages, `jobs` has requests whose callers do not wait, `hibernation` restores hibernated sessions and saves live
+//! session of a page, `page_actions` has what is done in pages, `brief` the sessions of one action, `jobs` has requests whose
+//! callers do not wait, `hibernation` restores hibernated sessions and saves live
 //! ones, `room` limits the large documents
 //! that are read at a time.
 
 mod access;
+mod brief;
 mod control;
 mod files;
 mod hibernation;
@@ -43,7 +45,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-pub use self::{control::Reloading, jobs::Explain, service::Pressure};
+pub use self::{brief::BriefSession, control::Reloading, jobs::Explain, service::Pressure};
 use self::{
     http_session::HttpSessionOf,
     place::Place,

@@ -29,6 +29,7 @@ mod other_entry_points;
 mod page_state;
 mod pages;
 mod pausing;
+mod quick;
 mod rows;
 mod same_site;
 mod stage;

@@ -47,7 +47,7 @@ const FOR_ALL: [&str; 3] = ["cdp", "api_types", "close_reason"];
 const FOR_IMPURE: [&str; 3] = ["metrics", "runtime", "config"];
 
 /// Files and modules without I/O. They may import only each other.
-const PURE: [&str; 25] = [
+const PURE: [&str; 28] = [
     "cdp",
     "api_types",
     "port",
@@ -70,6 +70,9 @@ const PURE: [&str; 25] = [
     "pool/scaling",
     "pool/spares",
     "pool/warm_pool",
+    "http/browserless/in_page",
+    "http/browserless/plan",
+    "http/browserless/settings",
     "tenant/egress/socks",
     "tenant/limits/pace",
     "tenant/limits/refusal",

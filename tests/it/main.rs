@@ -43,6 +43,8 @@ mod pool;
 mod profile_leases;
 mod profiles;
 mod proxy;
+mod quick;
+mod quick_corpus;
 mod raw;
 mod reconcile;
 mod reconnect;

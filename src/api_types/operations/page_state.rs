@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::{
     super::{
         Acted, AnyValue, Attributes, Bad, CdpResult, ColorScheme, ConsoleOf, Cookie, CookieFilter, CookiesOf, Expect,
-        Geolocation, Locator, MarkdownOf, MediaType, Millis, NetworkOf, ReducedMotion, RouteAction, RoutesOf,
-        ScriptsOf, Setting, StorageArea, StorageOf, World, given, locator, whole,
+        Geolocation, Locator, MarkdownOf, MediaType, Millis, NetworkOf, Pattern, ReducedMotion, RouteAction, RoutesOf,
+        ScriptsOf, Setting, StorageArea, StorageOf, World, given, locator, quick::ResourceType, whole,
     },
     CommandResult::Output,
     Operation, Rest, RestInput, Row,
@@ -153,12 +153,18 @@ action! {
 }
 
 action! {
-    /// Adds a rule for requests of a page: they fail, or are answered, or are sent with other headers. Without `url` it only
-    /// lists the rules.
+    /// Adds a rule for requests of a page: they fail, or are answered, or are sent with other headers. Without `url`, `regex`
+    /// and `resourceTypes` it only lists the rules. Of these, all that are given must apply to a request.
     page PageRoute = "pageRoute", "route" -> RoutesOf {
         /// The URLs, in which `*` stands for any characters except `/`, and `**` for any.
         #[serde(default, deserialize_with = "given")]
         url: Option<String>,
+        /// A regular expression that some part of the URL matches.
+        #[serde(default, deserialize_with = "given")]
+        regex: Option<Pattern>,
+        /// The types of the requests; any if there is none.
+        #[serde(default)]
+        resource_types: Vec<ResourceType>,
         /// What happens to the requests; `abort` if absent.
         #[serde(default)]
         action: RouteAction,
@@ -175,6 +181,9 @@ action! {
         /// The body of an answer (`fulfill`).
         #[serde(default, deserialize_with = "given")]
         body: Option<String>,
+        /// Whether the body is in base64.
+        #[serde(default)]
+        base64: bool,
     }
 }
 

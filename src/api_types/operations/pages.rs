@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::{
     super::{
         Acted, Area, AttributesOf, Bad, ElementState, Expect, ExpectExchange, FoundElements, LoadState, Locator,
-        Millis, NewPageInfo, Nothing, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, PictureFormat,
-        Selected, Went, given, locator, whole,
+        Millis, NewPageInfo, Nothing, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, PaperMargin,
+        PictureFormat, Selected, Went, given, locator, whole,
     },
     CommandResult::Output,
     Errors, Operation, PageActions, PageEvaluate, PageSnapshot, ReleaseHandles, Rest, RestAnswer, RestInput, Row, Verb,
@@ -171,6 +171,20 @@ macro_rules! actions {
                     }),
                 }
             }
+
+            /// Makes it one about this page of this session, with this time limit; a request that drives no page is left as it
+            /// is.
+            pub fn aim(&mut self, on_session: &str, on_page: &str, limit: Millis) {
+                match self {
+                    Self::NewPage(_) | Self::ClosePage(_) | Self::ReleaseHandles(_) => {}
+                    $(Self::$name($name { id, page, timeout, .. }))|*
+                    | $(Self::$also($also { id, page, timeout, .. }))|* => {
+                        *id = Some(on_session.to_owned());
+                        on_page.clone_into(page);
+                        *timeout = Some(limit);
+                    }
+                }
+            }
         }
     };
 }
@@ -245,6 +259,12 @@ actions! {
         /// How far it must be loaded; `load` if absent.
         #[serde(default)]
         wait_until: LoadState,
+        /// The page that links to it, as the header `Referer` says.
+        #[serde(default, deserialize_with = "given")]
+        referer: Option<String>,
+        /// Whether the answer describes the `response`.
+        #[serde(default)]
+        details: bool,
     }
 
     /// Reloads a page, and waits until it is loaded.
@@ -401,6 +421,12 @@ actions! {
         /// The CSS colour of these rectangles; `#FF00FF` if absent.
         #[serde(default, deserialize_with = "given")]
         mask_color: Option<String>,
+        /// Whether the background is transparent where the page has none; not for JPEG.
+        #[serde(default)]
+        omit_background: bool,
+        /// Whether it is encoded faster, and larger.
+        #[serde(default)]
+        optimize_for_speed: bool,
     }
 
     /// Prints a page as a PDF.
@@ -426,5 +452,30 @@ actions! {
         /// The pages, such as `1-5, 8`; all if absent.
         #[serde(default, deserialize_with = "given")]
         page_ranges: Option<String>,
+        /// The margins; those of Chrome if absent.
+        #[serde(default, deserialize_with = "given")]
+        margin: Option<PaperMargin>,
+        /// The HTML above each page, in which elements of the classes `date`, `title`, `url`, `pageNumber` and `totalPages`
+        /// get those values. Without `footer`, there is none.
+        #[serde(default, deserialize_with = "given")]
+        header: Option<String>,
+        /// The HTML below each page, as in `header`.
+        #[serde(default, deserialize_with = "given")]
+        footer: Option<String>,
+        /// Whether the background is transparent where the page has none.
+        #[serde(default)]
+        omit_background: bool,
+        /// Whether the PDF says what is a heading, a paragraph and so on; as Chrome decides if absent.
+        #[serde(default, deserialize_with = "given")]
+        tagged: Option<bool>,
+        /// Whether the PDF has an outline, made from the headings.
+        #[serde(default, deserialize_with = "given")]
+        outline: Option<bool>,
+    }
+
+    /// Turns the scripts of a page on or off, for the documents that it opens from now on. Scripts of `evaluate` run anyway.
+    page PageScripting = "pageScripting", "scripting" -> Acted {
+        /// Whether they run.
+        enabled: bool,
     }
 }

@@ -35,6 +35,8 @@ impl Document {
         operations::all()
             .filter_map(Documented::of)
             .chain(browserless::ENDPOINTS)
+            .chain(browserless::ABOUT)
+            .chain(browserless::QUICK)
             .for_each(|endpoint| self.add(endpoint));
         let problem = self.schemas.output::<ProblemBody<'_>>();
         self.refer_to(problem);
@@ -158,6 +160,10 @@ impl Document {
                 }
                 if rest.answer == RestAnswer::Output { 200 } else { 201 }
             }
+            RestAnswer::Media(kinds) => {
+                success["content"] = kinds.iter().map(|kind| (*kind, json!({ "schema": media(kind) }))).collect();
+                200
+            }
             RestAnswer::File => {
                 success["content"] = json!({ "application/octet-stream": { "schema": bytes() } });
                 let mut part = success.clone();
@@ -212,6 +218,11 @@ fn parameter(name: &str, schema: &Value) -> Value {
 /// The content of a file, as it is.
 fn bytes() -> Value {
     json!({ "type": "string", "format": "binary" })
+}
+
+/// The content of an answer of this type.
+fn media(kind: &str) -> Value {
+    if kind.starts_with("text/") { json!({ "type": "string" }) } else { bytes() }
 }
 
 /// The lines of a snapshot's content.

@@ -67,9 +67,11 @@ impl OperationHandler {
         Ok(match self.rest.answer {
             RestAnswer::CreatedOne | RestAnswer::CreatedSeveral => created(reply),
             RestAnswer::FoundOrCreated if reply.created.is_some() => created(reply),
-            RestAnswer::Output | RestAnswer::Download | RestAnswer::File | RestAnswer::FoundOrCreated => {
-                text(StatusCode::OK, "application/json", reply.output)
-            }
+            RestAnswer::Output
+            | RestAnswer::Download
+            | RestAnswer::File
+            | RestAnswer::Media(_)
+            | RestAnswer::FoundOrCreated => text(StatusCode::OK, "application/json", reply.output),
             RestAnswer::Nothing => nothing(),
         })
     }

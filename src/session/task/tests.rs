@@ -133,6 +133,7 @@ async fn start_limited(
             actions: 1,
             handles: 1,
             history: 0,
+            quick_body: 1 << 20,
             log_entries: 1,
             log_bytes: 1 << 10,
         },

@@ -116,6 +116,7 @@ async fn drive_a_page(ghost: &impl AsyncFn(&str, Value) -> Value) {
         ghost(&format!("ghost.{command}"), params).await
     };
     on_page("pageGoto", json!({ "url": FORM.replace("id=text", "id=text value=b") })).await;
+    on_page("pageScripting", json!({ "enabled": true })).await;
     for command in ["pageBack", "pageForward", "pageReload", "pageScreenshot", "pagePdf", "pageLinks", "pageSnapshot"] {
         on_page(command, json!({})).await;
     }
