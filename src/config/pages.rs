@@ -17,6 +17,10 @@ pub struct PageLimits {
     pub result: usize,
     /// How long a page stays attached after its last action.
     pub idle: Duration,
+    /// Most lines of the console, and most requests, that are kept of a page.
+    pub log_entries: usize,
+    /// Most bytes of either.
+    pub log_bytes: usize,
 }
 
 impl Config {
@@ -28,6 +32,8 @@ impl Config {
             queue: self.page_queue,
             result: self.page_result,
             idle: self.page_idle,
+            log_entries: self.page_log_entries,
+            log_bytes: self.page_log_size,
         }
     }
 }

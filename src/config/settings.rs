@@ -281,6 +281,10 @@ settings! {
         /// How long the server stays attached to a page after its last action. Then the references of its last snapshot are
         /// stale.
         page_idle: Duration = one("TIME", "5m", duration(Duration::from_millis(1))).live();
+        /// Lines of the console, and requests, that are kept of each page whose `console` or `network` was asked for.
+        page_log_entries: usize = one("N", "1000", number(1..=100_000)).live();
+        /// Bytes of the console, and of the requests, that are kept of such a page.
+        page_log_size: usize = one("SIZE", "5MB", size(1 << 10..=1 << 30)).live();
         /// Bytes that may wait for a client whose socket accepts nothing for `stall`; with more it is disconnected.
         client_queue: usize = one("SIZE", "64MiB", size(64 << 10..=1 << 40)).live();
         /// Bytes that may wait for any client; with more it is disconnected at once.

@@ -138,6 +138,9 @@ fn of_page(why: &PageError) -> Kind {
         PageError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "action-timeout"),
         PageError::Script { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "script-failed"),
         PageError::TooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
+        PageError::ClientOwns { .. } => (StatusCode::CONFLICT, "client-owns"),
+        PageError::Refused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "command-refused"),
+        PageError::Many { .. } => (StatusCode::CONFLICT, "too-many-on-page"),
         PageError::Call(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
     }
 }
@@ -227,6 +230,10 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         }
         ServiceError::Page(PageError::Script { stack, .. }) => json!({ "stack": stack }),
         ServiceError::Page(PageError::TooLarge { size, most }) => json!({ "size": size, "most": most }),
+        ServiceError::Page(PageError::Refused { method, error }) => {
+            json!({ "method": method, "code": error.code, "message": error.message })
+        }
+        ServiceError::Page(PageError::Many { most, .. }) => json!({ "most": most }),
         ServiceError::Page(PageError::Busy { most }) => json!({ "limit": "page_queue", "most": most }),
         ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
         ServiceError::ProfileInUse { holder, .. } => json!({ "holder": holder }),

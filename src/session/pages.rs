@@ -1,5 +1,7 @@
 //! What sessions need of the room `page`, which drives pages for callers without a CDP client: a trait, and its errors.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 
 use crate::{
@@ -9,8 +11,9 @@ use crate::{
         operations::{OnPage, PageRequest},
     },
     browser::{CallError, ContextHandle},
-    cdp::ids::TargetId,
+    cdp::{error::CdpError, ids::TargetId},
     config::PageLimits,
+    virtual_browser::Claims,
 };
 
 /// A page of a session that a caller may drive.
@@ -24,6 +27,38 @@ pub struct DrivenPage {
     pub granted: Granted,
     /// The limits of actions.
     pub limits: PageLimits,
+    /// Sends commands to it under the policy.
+    pub commands: PageCommands,
+    /// What the clients of the page had claimed of it when the request came.
+    pub claims: Claims,
+}
+
+/// Sends a command with its params, and returns its result, as JSON.
+type SendCommand = dyn Fn(String, String) -> BoxFuture<'static, Result<String, PageError>> + Send + Sync;
+
+/// Sends commands of CDP to a page as a client of its session would: the policy decides about them, and what they set
+/// belongs to a CDP session that clients do not see and that ends with the page.
+#[derive(Clone)]
+pub struct PageCommands(Arc<SendCommand>);
+
+impl PageCommands {
+    /// Commands that are sent like this.
+    pub fn new(
+        send: impl Fn(String, String) -> BoxFuture<'static, Result<String, PageError>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(send))
+    }
+
+    /// Sends a command, with its params as JSON, and returns its result as JSON.
+    pub async fn call(&self, method: &str, params: String) -> Result<String, PageError> {
+        (self.0)(method.to_owned(), params).await
+    }
+}
+
+impl std::fmt::Debug for PageCommands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PageCommands").finish_non_exhaustive()
+    }
 }
 
 /// Drives pages.
@@ -135,6 +170,30 @@ pub enum PageError {
         /// Its size.
         size: usize,
         /// Value of the setting.
+        most: usize,
+    },
+    /// An attached client owns what the action would change.
+    #[error(
+        "an attached client has set {what} of this page, and it is the client's until it resets that, detaches or leaves; docs/pages.md says who owns what"
+    )]
+    ClientOwns {
+        /// What it is.
+        what: &'static str,
+    },
+    /// The policy or Chrome refused a command of CDP.
+    #[error("{method} was refused: {} ({})", .error.message, .error.code)]
+    Refused {
+        /// The method.
+        method: String,
+        /// The error, as a client would get it.
+        error: CdpError,
+    },
+    /// There are as many as there may be.
+    #[error("the page has {most} {what}, the most that it may have; remove some first")]
+    Many {
+        /// What there are.
+        what: &'static str,
+        /// The most.
         most: usize,
     },
     /// Chrome did not perform a command.

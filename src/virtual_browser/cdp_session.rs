@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{in_flight::InFlight, network_buffers::Bodies, pictures::DeviceScale};
+use super::{claims::Claims, in_flight::InFlight, network_buffers::Bodies, pictures::DeviceScale};
 use crate::cdp::{
     ids::{CdpSessionId, TargetId},
     target::{Filter, Kind},
@@ -35,6 +35,10 @@ pub(super) struct Cdp {
     pub(super) device_scale: DeviceScale,
     /// The response bodies that Chrome may keep for it, beyond those that each CDP session may have.
     pub(super) bodies: Option<Bodies>,
+    /// Whether it belongs to calls of REST, not to a client: clients do not see that their page is attached by it.
+    pub(super) of_calls: bool,
+    /// What of the target it has claimed.
+    pub(super) claims: Claims,
 }
 
 impl Cdp {
@@ -52,6 +56,8 @@ impl Cdp {
             download_events: false,
             device_scale: DeviceScale::default(),
             bodies: None,
+            of_calls: false,
+            claims: Claims::default(),
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::{Handle, SessionManager, service::own};
 use crate::{
@@ -11,12 +13,29 @@ use crate::{
         NewPageInfo, Nothing, Reply,
         operations::{ClosePage, NewPage, OnPage, PageRequest},
     },
+    cdp::ids::TargetId,
+    runtime,
     session::{
         error::ServiceError,
-        pages::{DrivenPage, PageError, PageService, session_of},
-        task::{Caller, Control, Drive, Driven},
+        pages::{DrivenPage, PageCommands, PageError, PageService, session_of},
+        task::{Caller, Control, Drive, Driven, PageCall},
     },
 };
+
+/// Sends commands to a page by the task of its session.
+fn commands_to(handle: &Handle, page: TargetId) -> PageCommands {
+    let control = handle.control.clone();
+    PageCommands::new(move |method, params| {
+        let (control, page) = (control.clone(), page.clone());
+        async move {
+            let (reply, answer) = oneshot::channel();
+            let call = PageCall { page, method, params, reply };
+            control.send(Box::new(Control::OnPage(call))).await.map_err(|_| PageError::Closed)?;
+            runtime::answered(answer, control.closed()).await.unwrap_or(Err(PageError::Closed))
+        }
+        .boxed()
+    })
+}
 
 impl SessionManager {
     /// Sets who drives pages; called once, before there are sessions.
@@ -50,10 +69,11 @@ impl SessionManager {
             }
             request => {
                 let page = request.on_page().map(|OnPage { page, .. }| page.to_owned());
-                let Driven { place, page, granted } = self.driven(&handle, page).await?;
+                let Driven { place, page, granted, claims } = self.driven(&handle, page).await?;
                 let page = page.ok_or_else(|| PageError::NoPage { page: String::new() })?;
                 let limits = self.inner.terms().pages;
-                Ok(pages.perform(DrivenPage { place, page, granted, limits }, request).await?)
+                let commands = commands_to(&handle, page.clone());
+                Ok(pages.perform(DrivenPage { place, page, granted, limits, commands, claims }, request).await?)
             }
         }
     }

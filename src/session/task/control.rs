@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Caller, Record, SessionTask,
     jobs::{Coming, Done},
+    page_calls::PageCall,
     rpc::RpcCall,
 };
 use crate::session::lifecycle::Event;
@@ -23,7 +24,7 @@ use crate::{
     config::{Capabilities, Deadlines, Granted},
     session::client::Client,
     tenant::Tenant,
-    virtual_browser::ViewId,
+    virtual_browser::{Claims, ViewId},
 };
 
 /// A request to a session's task. Boxed, because a channel allocates room for 32 requests at once.
@@ -41,6 +42,8 @@ pub enum Control {
         /// Receives the result.
         reply: oneshot::Sender<Result<String, CdpError>>,
     },
+    /// Performs a command on a page of the session.
+    OnPage(PageCall),
     /// Asks whether the session shows a target.
     Shows(TargetId, oneshot::Sender<bool>),
     /// Changes the session's options.
@@ -96,6 +99,8 @@ pub struct Driven {
     pub page: Option<TargetId>,
     /// What the session may do.
     pub granted: Granted,
+    /// What the clients of the page have claimed of it.
+    pub claims: Claims,
 }
 
 /// A client that asks to be admitted.
@@ -173,7 +178,11 @@ impl SessionTask {
                 if is_use {
                     self.step(Event::Used);
                 }
-                self.on_rpc_call(RpcCall { method, params, reply });
+                self.on_rpc_call(RpcCall { on: None, method: method.into(), params, reply });
+            }
+            Control::OnPage(call) => {
+                self.step(Event::Used);
+                self.on_page_call(call);
             }
             Control::Shows(target, reply) => {
                 let _ = reply.send(self.session.shows(&target));
@@ -205,7 +214,9 @@ impl SessionTask {
                         .into_iter()
                         .find(|one| page == FIRST_PAGE || *one == TargetId::from(page.as_str()))
                 });
-                let _ = reply.send(Driven { place: self.place(), page, granted: granted(&self.tenant, &self.lease) });
+                let claims = page.as_ref().map(|page| self.session.claims(page)).unwrap_or_default();
+                let granted = granted(&self.tenant, &self.lease);
+                let _ = reply.send(Driven { place: self.place(), page, granted, claims });
             }
             Control::Place(reply) => {
                 let _ = reply.send(self.place());

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use super::Caller;
+use super::{Caller, page_calls::AttachedPage};
 use crate::{
     api_types::{Options, Usage},
     browser::CallError,
@@ -22,6 +22,8 @@ pub(super) enum Done {
     Came(Coming, Option<(Box<Client>, CdpSessionId, Option<CdpSessionId>)>),
     /// The root of the view of RPC calls.
     RpcRoot(Result<CdpSessionId, CallError>),
+    /// The CDP session of the calls on a page.
+    PageAttached(TargetId, AttachedPage),
     Moved(Tag, Option<PathBuf>),
     Checked(Tag, bool),
     /// An extension, if a client may load it.

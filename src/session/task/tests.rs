@@ -121,7 +121,15 @@ async fn start_limited(
         ping_interval,
         ledger: Ledger::new(1 << 20),
         snapshots: SnapshotLimits { line: 1 << 20, transfers: 1, memory: 1 << 24, fields: 10, upload: SECOND },
-        pages: PageLimits { timeout: SECOND, timeout_most: SECOND, queue: 1, result: 1 << 20, idle: SECOND },
+        pages: PageLimits {
+            timeout: SECOND,
+            timeout_most: SECOND,
+            queue: 1,
+            result: 1 << 20,
+            idle: SECOND,
+            log_entries: 1,
+            log_bytes: 1 << 10,
+        },
         launch: LaunchTerms {
             policy: LaunchPolicy::Dedicated,
             limits: LaunchLimits { flags: 1, bytes: 1 },
