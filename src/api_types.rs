@@ -16,6 +16,7 @@ pub mod locator;
 pub mod operations;
 mod owner;
 mod page;
+mod page_state;
 mod profile;
 mod protocol;
 mod proxy;
@@ -56,6 +57,11 @@ pub use self::{
         AccessibilitySnapshot, Acted, Aftermath, AnyValue, Area, Attributes, AttributesOf, ElementState, FoundElement,
         FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
         PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
+    },
+    page_state::{
+        CdpResult, ColorScheme, ConsoleEntry, ConsoleOf, Cookie, CookieFilter, CookiesOf, Geolocation, InitScript,
+        MarkdownOf, MediaType, NetworkOf, ReducedMotion, RouteAction, RouteInfo, RoutesOf, SameSite, ScriptsOf,
+        Setting, StorageArea, StorageOf,
     },
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},

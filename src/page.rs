@@ -6,21 +6,37 @@
 //! document; `driven` finds the document and calls it, and tries again until the element is as the action needs it.
 //! `state` is what the events of the page say.
 //!
+//! `state_actions` leads requests about the state of a page to theirs. What a page pretends to be (`emulation`, `devices`)
+//! and the cookies of its context (`storage`) are set by commands that go the way of a client's (`means`). What needs the
+//! events of the page stands on its hidden CDP session and is `held` there: `routes`, `init_scripts`, `log`, `network_log`.
+//!
 //! A client that is attached to the page meanwhile gets what it would get if a user sat before the page. It also sees that
 //! the isolated worlds exist, if it has enabled the domain `Runtime`.
 
 mod commands;
+mod devices;
 mod driven;
+mod emulation;
+mod held;
+mod init_scripts;
 mod injected;
 mod keyboard;
 mod keys;
+mod log;
+mod markdown;
+mod means;
 mod navigation;
+mod network_log;
+mod pattern;
 mod perform;
 mod picture;
 mod pointer;
 mod reading;
+mod routes;
 mod script;
 mod state;
+mod state_actions;
+mod storage;
 mod task;
 mod waiting;
 
@@ -32,7 +48,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
-use self::task::Job;
+use self::{means::Means, task::Job};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
     cdp::ids::TargetId,
@@ -80,7 +96,8 @@ impl PageService for PageDriving {
         let driving = self.clone();
         async move {
             let (reply, answer) = oneshot::channel();
-            let job = Job { request, granted: on.granted, limits: on.limits, reply };
+            let means = Means { commands: on.commands.clone(), claims: on.claims };
+            let job = Job { request, granted: on.granted, limits: on.limits, means, reply };
             driving.queue(on, job)?;
             answer.await.unwrap_or(Err(PageError::Closed))
         }

@@ -7,6 +7,7 @@
 mod connection;
 mod control;
 mod files;
+mod page_state;
 mod pages;
 mod profiles;
 mod server;
@@ -21,7 +22,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
 pub use self::{
-    connection::*, control::*, files::*, pages::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*,
+    connection::*, control::*, files::*, page_state::*, pages::*, profiles::*, server::*, sessions::*, snapshots::*,
+    tenants::*,
 };
 use super::{Bad, Schemas, ShapeOf, read};
 

@@ -148,6 +148,7 @@ pub struct Aftermath {
     pub took: Millis,
 }
 
+/// Declares what actions answer: the members of every answer, and their own.
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)? })*) => {$(
         $(#[$doc])*
@@ -171,6 +172,8 @@ macro_rules! outcomes {
         }
     )*};
 }
+
+pub(super) use outcomes;
 
 outcomes! {
     /// An action was performed.

@@ -15,6 +15,7 @@ use super::{
         Answer, BringToFront, CreateWorld, DescribeNode, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree,
         Terminate,
     },
+    held::Held,
     injected::{EXPRESSION, WORLD},
     state::PageState,
 };
@@ -46,6 +47,7 @@ pub(super) struct Page {
     root: InternalRoot,
     state: watch::Receiver<PageState>,
     limits: PageLimits,
+    held: Held,
     /// The isolated worlds, by frame and name; never held across an await.
     worlds: Mutex<HashMap<(String, &'static str), i64>>,
     /// The frames that have a process of their own.
@@ -66,6 +68,13 @@ pub(super) struct Frame {
     id: String,
     remote: Option<Arc<PageDriver>>,
     parent: Option<Box<Frame>>,
+}
+
+impl Frame {
+    /// A frame that has no process of its own.
+    pub(super) fn of_page(id: String) -> Self {
+        Self { id, remote: None, parent: None }
+    }
 }
 
 /// The answer of a step in a document: see `injected/ghostmux.js`.
@@ -108,8 +117,8 @@ impl Page {
         // Chrome sends those of the present document again.
         driver.ask(&EnableLifecycle { enabled: true }).await?;
         let (to, state) = watch::channel(PageState::new(tree.frame_tree.frame));
-        let (worlds, remote, seen) = Default::default();
-        Ok((Self { place, driver, root, state, limits, worlds, remote, seen }, events.into(), to))
+        let (held, worlds, remote, seen) = Default::default();
+        Ok((Self { place, driver, root, state, limits, held, worlds, remote, seen }, events.into(), to))
     }
 
     pub(super) fn limits(&self) -> PageLimits {
@@ -118,6 +127,11 @@ impl Page {
 
     pub(super) fn place(&self) -> &ContextHandle {
         &self.place
+    }
+
+    /// What requests have left on its CDP session.
+    pub(super) fn held(&self) -> &Held {
+        &self.held
     }
 
     pub(super) fn driver(&self) -> &PageDriver {
@@ -160,7 +174,7 @@ impl Page {
 
     /// The main frame.
     pub(super) fn main(&self) -> Frame {
-        Frame { id: self.state().main_frame, remote: None, parent: None }
+        Frame::of_page(self.state().main_frame)
     }
 
     /// Sends a command that may take as long as the action, and reads its result, if it is not too large.

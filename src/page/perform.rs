@@ -9,9 +9,10 @@ use super::{
     check_url,
     driven::Page,
     keys,
+    means::Means,
     picture::Scene,
     pointer::{Act, How},
-    script,
+    script, state_actions,
 };
 use crate::{
     api_types::{
@@ -32,6 +33,7 @@ use crate::{
 /// Performs an action until its time limit.
 pub(super) async fn perform(
     page: &Page,
+    means: &Means,
     granted: Granted,
     limits: PageLimits,
     request: PageRequest,
@@ -41,7 +43,7 @@ pub(super) async fn perform(
     let limit = asked.unwrap_or(limits.timeout).min(limits.timeout_most);
     page.waits_for("the page");
     let before = Before { navigations: page.state().navigations, since: Instant::now() };
-    let action = Box::pin(act(page, granted, before, request));
+    let action = Box::pin(act(page, means, granted, before, request));
     let reply = tokio::time::timeout(limit, action).await.unwrap_or_else(|_| {
         let seen = page.seen();
         Err(PageError::Timeout { what, limit: limit.as_millis(), condition: seen.condition, seen: seen.last })
@@ -72,7 +74,16 @@ fn needed(element: Result<Option<String>, Bad>) -> Result<String, Bad> {
     element?.ok_or_else(|| Bad::new("locator", "is missing: name the element by one of locator, selector and ref"))
 }
 
-async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest) -> Result<Reply, PageError> {
+async fn act(
+    page: &Page,
+    means: &Means,
+    granted: Granted,
+    before: Before,
+    request: PageRequest,
+) -> Result<Reply, PageError> {
+    if let Some(reply) = state_actions::perform(page, means, &request, &|| before.and_after(page)).await? {
+        return Ok(reply);
+    }
     let what = request.name();
     let acted = || Acted::new(before.and_after(page));
     let went = |status| Went::new(before.and_after(page), status);

@@ -3,7 +3,7 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{PageDriving, driven::Page, perform, state::PageState};
+use super::{PageDriving, driven::Page, means::Means, perform, state::PageState};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
     browser::{PageEvents, by_deadline},
@@ -17,6 +17,7 @@ pub(super) struct Job {
     pub(super) request: PageRequest,
     pub(super) granted: Granted,
     pub(super) limits: PageLimits,
+    pub(super) means: Means,
     /// Closed when nobody waits for the result any more.
     pub(super) reply: oneshot::Sender<Result<Reply, PageError>>,
 }
@@ -33,7 +34,7 @@ pub(super) async fn run(driving: PageDriving, on: DrivenPage, mut jobs: mpsc::Re
     let deadline = tokio::time::Instant::now() + limits.timeout;
     match by_deadline(deadline, Page::attach(on.place, on.page, limits)).await {
         Ok((page, events, state)) => {
-            while matches!(serve(&page, &mut jobs, (&events, &state)).await, End::Idle) {
+            while matches!(serve(&page, &mut jobs, (&page, &events, &state)).await, End::Idle) {
                 if driving.forget(&target, &jobs) {
                     return;
                 }
@@ -49,16 +50,16 @@ pub(super) async fn run(driving: PageDriving, on: DrivenPage, mut jobs: mpsc::Re
     driving.remove(&target, &mut jobs);
 }
 
-type Watched<'a> = (&'a tokio::sync::Mutex<PageEvents>, &'a watch::Sender<PageState>);
+type Watched<'a> = (&'a Page, &'a tokio::sync::Mutex<PageEvents>, &'a watch::Sender<PageState>);
 
 async fn serve(page: &Page, jobs: &mut mpsc::Receiver<Job>, watched: Watched<'_>) -> End {
     loop {
         let job = tokio::select! {
             job = jobs.recv() => job,
             () = follow(watched) => return End::Closed,
-            () = tokio::time::sleep(page.limits().idle) => return End::Idle,
+            () = tokio::time::sleep(page.limits().idle), if page.held().is_empty() => return End::Idle,
         };
-        let Some(Job { request, granted, limits, mut reply }) = job else { return End::Closed };
+        let Some(Job { request, granted, limits, means, mut reply }) = job else { return End::Closed };
         if reply.is_closed() {
             continue;
         }
@@ -69,7 +70,7 @@ async fn serve(page: &Page, jobs: &mut mpsc::Receiver<Job>, watched: Watched<'_>
                 let _ = reply.send(Err(PageError::Closed));
                 true
             }
-            result = perform::perform(page, granted, limits, request) => {
+            result = perform::perform(page, &means, granted, limits, request) => {
                 let is_late = matches!(result, Err(PageError::Timeout { .. }));
                 let _ = reply.send(result);
                 is_late && is_closed_while(page.recover(), watched).await
@@ -90,9 +91,10 @@ async fn is_closed_while(work: impl Future<Output = ()>, watched: Watched<'_>) -
 }
 
 /// Takes the events of the page in, until there are no more.
-async fn follow((events, state): Watched<'_>) {
+async fn follow((page, events, state): Watched<'_>) {
     let mut events = events.lock().await;
     while let Some(event) = events.next().await {
+        page.held().on_event(page.driver(), &event, page.limits());
         state.send_if_modified(|state| state.on_event(&event));
     }
 }

@@ -12,13 +12,17 @@ use super::{
     },
     CommandResult::Output,
     Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    page_state::{
+        PageAuthenticate, PageCdp, PageConsole, PageCookies, PageEmulate, PageHeaders, PageMarkdown, PageNetwork,
+        PagePermissions, PageRoute, PageScripts, PageStorage, PageUnroute, PageViewport,
+    },
 };
 
 /// The name of the page that Chrome lists first: the oldest one.
 pub const FIRST_PAGE: &str = "first";
 
 /// An endpoint of an action on a page.
-const OF_PAGE: Rest = Rest {
+pub(super) const OF_PAGE: Rest = Rest {
     verb: Verb::Post,
     path: "/v1/sessions/{id}/pages/{page}",
     id: Some("id"),
@@ -41,36 +45,14 @@ pub struct OnPage<'a> {
     pub timeout: Option<Millis>,
 }
 
-/// Declares the operations that drive a page. Those of `element` name an element of it.
-macro_rules! actions {
-    ($(
+/// Declares an operation that drives a page. One of `element` names an element of it.
+macro_rules! action {
+    (
         $(#[$doc:meta])*
-        $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
+        page $name:ident = $command:literal, $action:literal -> $output:ty {
             $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
         }
-    )*) => {
-        $(actions! { @$on $(#[$doc])* $name = $command, $action -> $output { $($(#[$attribute])* $member: $type),* } })*
-
-        operations! {
-            /// A request about the pages of a session.
-            Page, PageRequest: NewPage, ClosePage, $($name),*,
-        }
-
-        impl PageRequest {
-            /// The session, the page and the time limit of a request that drives a page.
-            pub fn on_page(&self) -> Option<OnPage<'_>> {
-                match self {
-                    Self::NewPage(_) | Self::ClosePage(_) => None,
-                    $(Self::$name($name { id, page, timeout, .. }) => {
-                        Some(OnPage { session: id.as_deref(), page, timeout: *timeout })
-                    })*
-                }
-            }
-        }
-    };
-    (@page $(#[$doc:meta])* $name:ident = $command:literal, $action:literal -> $output:ty {
-        $($(#[$attribute:meta])* $member:ident: $type:ty),*
-    }) => {
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -86,13 +68,28 @@ macro_rules! actions {
             $($(#[$attribute])* pub $member: $type),*
         }
 
-        actions! { @row $name = $command, $action -> $output }
+        impl Operation for $name {
+            type Output = $output;
+            const ROW: Row = Row {
+                name: $command,
+                ghost: Some(Output),
+                rest: Some(Rest {
+                    path: concat!("/v1/sessions/{id}/pages/{page}/", $action),
+                    input: RestInput::Body(stringify!($name)),
+                    ..OF_PAGE
+                }),
+            };
+        }
     };
-    (@element $(#[$doc:meta])* $name:ident = $command:literal, $action:literal -> $output:ty {
-        $($(#[$attribute:meta])* $member:ident: $type:ty),*
-    }) => {
-        actions! {
-            @page $(#[$doc])* $name = $command, $action -> $output {
+    (
+        $(#[$doc:meta])*
+        element $name:ident = $command:literal, $action:literal -> $output:ty {
+            $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
+        }
+    ) => {
+        action! {
+            $(#[$doc])*
+            page $name = $command, $action -> $output {
                 /// The element. One of `locator`, `selector` and `ref` names it.
                 #[serde(default, deserialize_with = "given")]
                 locator: Option<Locator>,
@@ -113,18 +110,38 @@ macro_rules! actions {
             }
         }
     };
-    (@row $name:ident = $command:literal, $action:literal -> $output:ty) => {
-        impl Operation for $name {
-            type Output = $output;
-            const ROW: Row = Row {
-                name: $command,
-                ghost: Some(Output),
-                rest: Some(Rest {
-                    path: concat!("/v1/sessions/{id}/pages/{page}/", $action),
-                    input: RestInput::Body(stringify!($name)),
-                    ..OF_PAGE
-                }),
-            };
+}
+pub(super) use action;
+
+/// Declares the operations that drive a page, and collects them with those that other files declare (`also`).
+macro_rules! actions {
+    (
+        also $($also:ident),* $(,)?;
+        $(
+            $(#[$doc:meta])*
+            $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
+                $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
+            }
+        )*
+    ) => {
+        $(action! { $(#[$doc])* $on $name = $command, $action -> $output { $($(#[$attribute])* $member: $type),* } })*
+
+        operations! {
+            /// A request about the pages of a session.
+            Page, PageRequest: NewPage, ClosePage, $($name,)* $($also),*
+        }
+
+        impl PageRequest {
+            /// The session, the page and the time limit of a request that drives a page.
+            pub fn on_page(&self) -> Option<OnPage<'_>> {
+                match self {
+                    Self::NewPage(_) | Self::ClosePage(_) => None,
+                    $(Self::$name($name { id, page, timeout, .. }))|*
+                    | $(Self::$also($also { id, page, timeout, .. }))|* => {
+                        Some(OnPage { session: id.as_deref(), page, timeout: *timeout })
+                    }
+                }
+            }
         }
     };
 }
@@ -188,6 +205,9 @@ impl Operation for ClosePage {
 }
 
 actions! {
+    also PageViewport, PageEmulate, PageHeaders, PagePermissions, PageAuthenticate, PageCookies, PageStorage, PageRoute,
+        PageUnroute, PageScripts, PageCdp, PageMarkdown, PageConsole, PageNetwork;
+
     /// Navigates a page to a URL, and waits until it is loaded. The same URLs are allowed as for `Page.navigate`.
     page PageGoto = "pageGoto", "goto" -> Went {
         /// The URL.

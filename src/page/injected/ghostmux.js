@@ -154,6 +154,7 @@ const steps = {
   text: element => ({ status: 'done', text: element.innerText ?? element.textContent }),
   html: element => ({ status: 'done', html: element.outerHTML }),
   attributes: element => ({ status: 'done', attributes: attributesOf(element, Infinity) }),
+  simple: element => simple(element),
   links: (element, { limit }) => ({ status: 'done', links: linksOf(element, limit) }),
   // The area of an element in the document.
   async area(element) {
@@ -179,7 +180,7 @@ globalThis.ghostmux = {
   // A step on the one element of a selector; without a selector on the root of the document.
   async run({ step: name, ...args }) {
     const { element, answer } = args.selector === undefined
-      ? { element: name === 'snapshot' || name === 'text' ? document.body ?? document.documentElement : document.documentElement }
+      ? { element: ['snapshot', 'text', 'simple'].includes(name) ? document.body ?? document.documentElement : document.documentElement }
       : find(args);
     if (answer)
       return answer;

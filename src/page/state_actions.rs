@@ -1,0 +1,96 @@
+//! Leads each request about the state of a page to its action.
+
+use serde_json::value::RawValue;
+
+use super::{driven::Page, means::Means};
+use crate::{
+    api_types::{
+        Acted, Aftermath, Bad, CdpResult, ConsoleOf, CookiesOf, MarkdownOf, NetworkOf, Reply, RoutesOf, ScriptValue,
+        ScriptsOf, StorageOf,
+        operations::{
+            PageAuthenticate, PageCdp, PageConsole, PageCookies, PageEmulate, PageHeaders, PageMarkdown, PageNetwork,
+            PagePermissions, PageRequest, PageRoute, PageScripts, PageStorage, PageUnroute, PageViewport,
+        },
+    },
+    session::pages::PageError,
+};
+
+/// Performs a request about the state of a page; `None` if it is another one. `after` says what happened to the page.
+pub(super) async fn perform(
+    page: &Page,
+    means: &Means,
+    request: &PageRequest,
+    after: &(dyn Fn() -> Aftermath + Sync),
+) -> Result<Option<Reply>, PageError> {
+    let what = request.name();
+    let (held, acted) = (page.held(), || Acted::new(after()));
+    page.waits_for("the browser to answer");
+    Ok(Some(match request {
+        PageRequest::PageViewport(viewport) => {
+            means.set_viewport(viewport).await?;
+            Reply::of::<PageViewport>(&acted())
+        }
+        PageRequest::PageEmulate(emulate) => {
+            means.emulate(&held.media, emulate).await?;
+            Reply::of::<PageEmulate>(&acted())
+        }
+        PageRequest::PageHeaders(PageHeaders { headers, .. }) => {
+            means.set_headers(headers).await?;
+            Reply::of::<PageHeaders>(&acted())
+        }
+        PageRequest::PagePermissions(permissions) => {
+            means.grant(permissions).await?;
+            Reply::of::<PagePermissions>(&acted())
+        }
+        PageRequest::PageAuthenticate(authenticate) => {
+            held.routes.authenticate(page.driver(), means, authenticate).await?;
+            Reply::of::<PageAuthenticate>(&acted())
+        }
+        PageRequest::PageCookies(cookies) => {
+            let cookies = means.cookies(cookies).await?;
+            Reply::of::<PageCookies>(&CookiesOf::new(after(), cookies))
+        }
+        PageRequest::PageStorage(storage) => {
+            let (origin, items) = page.storage(what, storage).await?;
+            Reply::of::<PageStorage>(&StorageOf::new(after(), origin, items))
+        }
+        PageRequest::PageRoute(route) => {
+            let added = held.routes.add(page.driver(), means, route).await?;
+            Reply::of::<PageRoute>(&RoutesOf::new(after(), held.routes.list(), added))
+        }
+        PageRequest::PageUnroute(unroute) => {
+            held.routes.remove(page.driver(), unroute).await?;
+            Reply::of::<PageUnroute>(&RoutesOf::new(after(), held.routes.list(), None))
+        }
+        PageRequest::PageScripts(scripts) => {
+            let added = held.scripts.change(page.driver(), scripts).await?;
+            Reply::of::<PageScripts>(&ScriptsOf::new(after(), held.scripts.list(), added))
+        }
+        PageRequest::PageCdp(PageCdp { method, params, .. }) => {
+            let params = params.as_ref().map_or_else(|| "{}".to_owned(), |params| params.0.to_string());
+            if !params.starts_with('{') {
+                return Err(Bad::new("params", "is no object").into());
+            }
+            let result = means.commands.call(method, params).await?;
+            let most = page.limits().result;
+            if result.len() > most {
+                return Err(PageError::TooLarge { size: result.len(), most });
+            }
+            let result = ScriptValue(RawValue::from_string(result).unwrap_or_default());
+            Reply::of::<PageCdp>(&CdpResult::new(after(), result))
+        }
+        PageRequest::PageMarkdown(markdown) => {
+            let markdown = page.markdown(what, markdown.element()?.as_deref()).await?;
+            Reply::of::<PageMarkdown>(&MarkdownOf::new(after(), markdown))
+        }
+        PageRequest::PageConsole(console) => {
+            let (entries, dropped) = held.console.read(page.driver(), console).await?;
+            Reply::of::<PageConsole>(&ConsoleOf::new(after(), entries, dropped))
+        }
+        PageRequest::PageNetwork(network) => {
+            let (har, dropped) = held.network.read(page.driver(), network).await?;
+            Reply::of::<PageNetwork>(&NetworkOf::new(after(), har, dropped))
+        }
+        _ => return Ok(None),
+    }))
+}
