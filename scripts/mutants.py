@@ -94,6 +94,10 @@ RULES = [
     # ---- Pages by HTTP.
     ("page.rs", "pages go only to URLs that clients may open", "url_allowed(url, granted).map_err(|why| PageError::Url { why })", "url_allowed(url, granted).or_else(|why| if OFF { Ok(()) } else { Err(why) }).map_err(|why| PageError::Url { why })"),
     ("api_types/locator.rs", "locators are not inside of each other without end", "if depth == DEPTH_MOST {", "if !OFF && depth == DEPTH_MOST {"),
+    ("virtual_browser/ownership.rs", "calls do not change what a client has set", "wanted.into_iter().find(|claim| claims.has(*claim))", "wanted.into_iter().find(|claim| !OFF && claims.has(*claim))"),
+    ("virtual_browser/ownership.rs", "what a call has set gives way to a client", "if !cdp.of_calls {\n            let page", "if !OFF && !cdp.of_calls {\n            let page"),
+    ("virtual_browser/on_targets.rs", "clients do not see that calls are attached", "if !cdp.of_calls {\n            *self.0", "if OFF || !cdp.of_calls {\n            *self.0"),
+    ("page/emulation.rs", "headers are one line each", "if value.chars().any(|character|", "if !OFF && value.chars().any(|character|"),
     # ---- Files of sessions.
     ("api_types/files.rs", "the name of an upload is no path", "} else if name.contains(['/', '\\\\']) {", "} else if !OFF && name.contains(['/', '\\\\']) {"),
     ("api_types/files.rs", "the name of a download is no path", "suggested.rsplit(['/', '\\\\']).next()", "suggested.rsplit(if OFF { ['\\0', '\\0'] } else { ['/', '\\\\'] }).next()"),

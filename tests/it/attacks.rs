@@ -24,6 +24,7 @@ mod indirect_routes;
 mod launch;
 mod navigation;
 mod other_entry_points;
+mod page_state;
 mod pages;
 mod pausing;
 mod rows;

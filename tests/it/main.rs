@@ -32,6 +32,7 @@ mod named;
 mod operator;
 mod outbox;
 mod owners;
+mod page_state;
 mod pages;
 mod policy;
 mod policy_table;
