@@ -96,6 +96,93 @@ export namespace Ghost {
   /** Where a script runs. `main`: with the scripts of the page: it sees their variables, and they can change what it uses. `isolated`: apart: it sees the document, and none of the scripts. */
   type World = 'main' | 'isolated';
 
+  /** A value, or `null` to reset it. */
+  type Uint32OrNull = unknown;
+
+  /** A value, or `null` to reset it. */
+  type StringOrNull = unknown;
+
+  /** A value, or `null` to reset it. */
+  type GeolocationOrNull = unknown;
+
+  /** A position on the earth. */
+  interface Geolocation {
+    /** In degrees, north of the equator. */
+    latitude: number;
+    /** In degrees, east of Greenwich. */
+    longitude: number;
+    /** In metres; 0 if absent. */
+    accuracy?: number;
+  }
+
+  /** A value, or `null` to reset it. */
+  type MediaTypeOrNull = unknown;
+
+  /** A kind of media, as CSS has them. `screen`: a screen. `print`: paper. */
+  type MediaType = 'screen' | 'print';
+
+  /** A value, or `null` to reset it. */
+  type ColorSchemeOrNull = unknown;
+
+  /** The colours that a user prefers. `light`: dark text on light ground. `dark`: light text on dark ground. `no-preference`: none. */
+  type ColorScheme = 'light' | 'dark' | 'no-preference';
+
+  /** A value, or `null` to reset it. */
+  type ReducedMotionOrNull = unknown;
+
+  /** Whether a user prefers less motion. `reduce`: less. `no-preference`: as it is. */
+  type ReducedMotion = 'reduce' | 'no-preference';
+
+  /** A value, or `null` to reset it. */
+  type BooleanOrNull = unknown;
+
+  /** A value, or `null` to reset it. */
+  type DoubleOrNull = unknown;
+
+  /** Strings under keys. */
+  type Attributes = Record<string, string>;
+
+  /** Which cookies are removed: those to which all members apply. */
+  interface CookieFilter {
+    /** Their name. */
+    name?: string;
+    /** Their domain, as `cookies` lists it. */
+    domain?: string;
+    /** Their path. */
+    path?: string;
+  }
+
+  /** A cookie. One that is set needs `url` or `domain`. */
+  interface Cookie {
+    /** Its name. */
+    name: string;
+    /** Its value. */
+    value: string;
+    /** A URL that gives its domain, its path and whether it is secure. Only of cookies that are set. */
+    url?: string;
+    /** Its domain. With a dot before it, subdomains have the cookie too. */
+    domain?: string;
+    /** Its path; `/` if absent. */
+    path?: string;
+    /** When it ends, in seconds since 1970; with the session of the browser if absent. */
+    expires?: number;
+    /** Whether scripts do not see it. */
+    httpOnly?: boolean;
+    /** Whether it is sent by HTTPS only. */
+    secure?: boolean;
+    /** To which other sites it is sent. */
+    sameSite?: SameSite;
+  }
+
+  /** To which other sites a cookie is sent. `Strict`: to none. `Lax`: when a link leads there. `None`: to all; the cookie must be `secure`. */
+  type SameSite = 'Strict' | 'Lax' | 'None';
+
+  /** A storage of an origin. `local`: `localStorage`, of all pages of the origin in this context. `session`: `sessionStorage`, of this page. */
+  type StorageArea = 'local' | 'session';
+
+  /** What happens to a request of a page. `abort`: it fails. `fulfill`: it is answered with `status`, `headers` and `body`. `continue`: it is sent, with `headers` changed. */
+  type RouteAction = 'abort' | 'fulfill' | 'continue';
+
   /** A part of a session's state. `cookies`: cookies with all their attributes. `localStorage`: localStorage of every origin of the session. `indexedDB`: `IndexedDB` of every origin of the session. `pages`: the open pages, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: the values of form fields of the pages, passwords included. */
   type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
 
@@ -203,9 +290,6 @@ export namespace Ghost {
     why: string;
   }
 
-  /** Strings under keys. */
-  type Attributes = Record<string, string>;
-
   /** An element of a page. */
   interface FoundElement {
     /** The name of the element in lower case, such as `button`. */
@@ -232,6 +316,42 @@ export namespace Ghost {
     url: string;
     /** The first 200 characters of its text. */
     text: string;
+  }
+
+  /** A rule for requests of a page. */
+  interface RouteInfo {
+    /** Its id, for `unroute`. */
+    id: string;
+    /** The URLs of the requests. */
+    url: string;
+    /** What happens to them. */
+    action: RouteAction;
+    /** The requests to which it was applied so far. */
+    requests: number;
+  }
+
+  /** A script that runs in each new document of a page, before the scripts of the document. */
+  interface InitScript {
+    /** Its id, for `remove`. */
+    id: string;
+    /** Where it runs. */
+    world: World;
+    /** Its length in bytes. */
+    size: number;
+  }
+
+  /** A line of a page's console. */
+  interface ConsoleEntry {
+    /** `log`, `info`, `warning`, `error`, `debug` and the other methods of `console`; `exception` for an exception that nothing caught; `network`, `security` and others for what Chrome says itself. */
+    kind: string;
+    /** The first 10,000 characters of the text. */
+    text: string;
+    /** The script that wrote it, or the resource that it is about. */
+    url?: string;
+    /** The line of the script, from 1. */
+    line?: number;
+    /** In milliseconds since 1970. */
+    time: number;
   }
 
   /** The saved state of a session. It belongs to the owner of the session. */
@@ -1351,6 +1471,418 @@ export namespace Ghost {
     snapshot: string;
   }
 
+  /** Of `ghost.pageViewport`. */
+  interface PageViewportParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** In CSS pixels. */
+    width: Uint32OrNull;
+    /** In CSS pixels. */
+    height: Uint32OrNull;
+    /** Device pixels for one CSS pixel; 1 if absent. */
+    deviceScaleFactor?: number;
+    /** Whether `meta viewport` counts and scrollbars lie over the page, as on a phone. */
+    isMobile?: boolean;
+    /** Whether it has a touch screen. */
+    hasTouch?: boolean;
+  }
+
+  /** Of `ghost.pageViewport`. */
+  interface PageViewportResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageEmulate`. */
+  interface PageEmulateParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** A device of Playwright's list, such as `iPhone 15` or `Pixel 7`: its viewport, user agent and touch screen. */
+    device?: StringOrNull;
+    /** The locale of numbers and dates, such as `de-DE`. */
+    locale?: StringOrNull;
+    /** The time zone, such as `Europe/Berlin`. */
+    timezone?: StringOrNull;
+    /** The position; pages also need the permission `geolocation`. */
+    geolocation?: GeolocationOrNull;
+    /** The kind of media for which styles are chosen. */
+    media?: MediaTypeOrNull;
+    /** The colours that the user prefers. */
+    colorScheme?: ColorSchemeOrNull;
+    /** Whether the user prefers less motion. */
+    reducedMotion?: ReducedMotionOrNull;
+    /** The user agent. */
+    userAgent?: StringOrNull;
+    /** Whether the page has no network. */
+    offline?: BooleanOrNull;
+    /** How many times slower its processor is, 1 to 100. */
+    cpuRate?: DoubleOrNull;
+  }
+
+  /** Of `ghost.pageEmulate`. */
+  interface PageEmulateResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageHeaders`. */
+  interface PageHeadersParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The headers; none resets them. */
+    headers: Attributes;
+  }
+
+  /** Of `ghost.pageHeaders`. */
+  interface PageHeadersResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pagePermissions`. */
+  interface PagePermissionsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The origin, such as `https://example.org`; all if absent. */
+    origin?: string;
+    /** Names of Chrome's protocol, such as `geolocation` and `notifications`, or of Playwright, such as `camera`. */
+    permissions?: string[];
+    /** Whether the permissions of all origins are reset first. */
+    reset?: boolean;
+  }
+
+  /** Of `ghost.pagePermissions`. */
+  interface PagePermissionsResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageAuthenticate`. */
+  interface PageAuthenticateParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The user. */
+    username?: string;
+    /** The password. */
+    password?: string;
+    /** The only origin that gets them, such as `https://example.org`; each that asks if absent. */
+    origin?: string;
+  }
+
+  /** Of `ghost.pageAuthenticate`. */
+  interface PageAuthenticateResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageCookies`. */
+  interface PageCookiesParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** Whether all cookies of the context are removed first. */
+    clear?: boolean;
+    /** The cookies to remove. */
+    remove?: CookieFilter[];
+    /** The cookies to set. */
+    set?: Cookie[];
+    /** Only cookies that are sent to one of these URLs are listed. */
+    urls?: string[];
+  }
+
+  /** Of `ghost.pageCookies`. */
+  interface PageCookiesResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The cookies. */
+    cookies: Cookie[];
+  }
+
+  /** Of `ghost.pageStorage`. */
+  interface PageStorageParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The origin, which the page or one of its frames must have; that of the page if absent. */
+    origin?: string;
+    /** Which storage; `local` if absent. */
+    area?: StorageArea;
+    /** Whether all values are removed first. */
+    clear?: boolean;
+    /** The keys to remove. */
+    remove?: string[];
+    /** The values to set, by key. */
+    set?: Attributes;
+    /** Only these keys are read. */
+    keys?: string[];
+  }
+
+  /** Of `ghost.pageStorage`. */
+  interface PageStorageResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The origin. */
+    origin: string;
+    /** Its values by key. */
+    items: Attributes;
+  }
+
+  /** Of `ghost.pageRoute`. */
+  interface PageRouteParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The URLs, in which `*` stands for any characters except `/`, and `**` for any. */
+    url?: string;
+    /** What happens to the requests; `abort` if absent. */
+    action?: RouteAction;
+    /** The status of an answer (`fulfill`); 200 if absent. */
+    status?: number;
+    /** The headers of an answer (`fulfill`), or the headers that a request has in place of its own (`continue`). */
+    headers?: Attributes;
+    /** Headers that a request loses (`continue`). */
+    removeHeaders?: string[];
+    /** The body of an answer (`fulfill`). */
+    body?: string;
+  }
+
+  /** Of `ghost.pageRoute`. */
+  interface PageRouteResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The rules, the oldest first. Of several that match, the newest is applied. */
+    routes: RouteInfo[];
+    /** The id of the rule that was added. */
+    added?: string;
+  }
+
+  /** Of `ghost.pageUnroute`. */
+  interface PageUnrouteParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The id of the rule; all if absent. */
+    route?: string;
+  }
+
+  /** Of `ghost.pageUnroute`. */
+  interface PageUnrouteResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The rules, the oldest first. Of several that match, the newest is applied. */
+    routes: RouteInfo[];
+    /** The id of the rule that was added. */
+    added?: string;
+  }
+
+  /** Of `ghost.pageScripts`. */
+  interface PageScriptsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The source of the script to add. */
+    add?: string;
+    /** Where it runs; `main` if absent. */
+    world?: World;
+    /** The id of the script to remove. */
+    remove?: string;
+  }
+
+  /** Of `ghost.pageScripts`. */
+  interface PageScriptsResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The scripts, in the order in which they run. */
+    scripts: InitScript[];
+    /** The id of the script that was added. */
+    added?: string;
+  }
+
+  /** Of `ghost.pageCdp`. */
+  interface PageCdpParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The method, such as `DOM.getDocument`. */
+    method: string;
+    /** Its params, an object. */
+    params?: AnyValue;
+  }
+
+  /** Of `ghost.pageCdp`. */
+  interface PageCdpResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The result, as Chrome wrote it. */
+    result: AnyValue;
+  }
+
+  /** Of `ghost.pageMarkdown`. */
+  interface PageMarkdownParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageMarkdown`. */
+  interface PageMarkdownResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The Markdown. */
+    markdown: string;
+  }
+
+  /** Of `ghost.pageConsole`. */
+  interface PageConsoleParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** Whether the lines are forgotten once they are read. */
+    clear?: boolean;
+    /** Whether recording ends, and all is forgotten. */
+    stop?: boolean;
+  }
+
+  /** Of `ghost.pageConsole`. */
+  interface PageConsoleResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The lines, the oldest first. */
+    entries: ConsoleEntry[];
+    /** Lines that were dropped because there were too many. */
+    dropped: number;
+  }
+
+  /** Of `ghost.pageNetwork`. */
+  interface PageNetworkParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** Whether the requests are forgotten once they are read. */
+    clear?: boolean;
+    /** Whether recording ends, and all is forgotten. */
+    stop?: boolean;
+  }
+
+  /** Of `ghost.pageNetwork`. */
+  interface PageNetworkResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The requests in the form of HAR 1.2, the oldest first, without bodies. */
+    har: AnyValue;
+    /** Requests that were dropped because there were too many. */
+    dropped: number;
+  }
+
   /** Of `ghost.saveSnapshot`. */
   interface SaveSnapshotParams {
     /** The session; that of this connection if absent. */
@@ -1779,6 +2311,34 @@ export namespace Ghost {
     'ghost.pageEvaluate': { params: PageEvaluateParams; result: PageEvaluateResult };
     /** Reads the accessibility snapshot of an element, or of the page, with references by which the next actions can name elements. */
     'ghost.pageSnapshot': { params: PageSnapshotParams; result: PageSnapshotResult };
+    /** Sets the size of a page, and what screen it seems to be on; `null` for width and height resets it. The page keeps it until it is closed, or a client sets its own. */
+    'ghost.pageViewport': { params: PageViewportParams; result: PageViewportResult };
+    /** Makes a page believe it is on another device, in another place, or in another state. What is absent stays; `null` resets. The page keeps it until it is closed, or a client sets its own. */
+    'ghost.pageEmulate': { params: PageEmulateParams; result: PageEmulateResult };
+    /** Sets headers that a page adds to each of its requests, in place of those that were set before. */
+    'ghost.pageHeaders': { params: PageHeadersParams; result: PageHeadersResult };
+    /** Grants permissions to an origin in the context of a page. The other permissions of the origin are denied. */
+    'ghost.pagePermissions': { params: PagePermissionsParams; result: PagePermissionsResult };
+    /** Answers servers that ask a page for a user and a password (HTTP authentication); without `username` no longer. */
+    'ghost.pageAuthenticate': { params: PageAuthenticateParams; result: PageAuthenticateResult };
+    /** Clears, removes and sets cookies of the context of a page, in this order; then lists them. */
+    'ghost.pageCookies': { params: PageCookiesParams; result: PageCookiesResult };
+    /** Clears, removes and sets values of the storage of an origin, in this order; then reads it. */
+    'ghost.pageStorage': { params: PageStorageParams; result: PageStorageResult };
+    /** Adds a rule for requests of a page: they fail, or are answered, or are sent with other headers. Without `url` it only lists the rules. */
+    'ghost.pageRoute': { params: PageRouteParams; result: PageRouteResult };
+    /** Removes rules for requests of a page: one, or all. */
+    'ghost.pageUnroute': { params: PageUnrouteParams; result: PageUnrouteResult };
+    /** Removes or adds a script that runs in each new document of a page, before the scripts of the document; then lists them. The present document is left as it is. */
+    'ghost.pageScripts': { params: PageScriptsParams; result: PageScriptsResult };
+    /** Sends a command of CDP to a page, under the rules that hold for clients of the session. It is sent on a CDP session that all such commands of the page share: what they set stays, and events are not received. */
+    'ghost.pageCdp': { params: PageCdpParams; result: PageCdpResult };
+    /** Reads an element, or the page, as Markdown. */
+    'ghost.pageMarkdown': { params: PageMarkdownParams; result: PageMarkdownResult };
+    /** Reads the console of a page. The first request begins to record it. */
+    'ghost.pageConsole': { params: PageConsoleParams; result: PageConsoleResult };
+    /** Reads the requests of a page. The first request begins to record them. */
+    'ghost.pageNetwork': { params: PageNetworkParams; result: PageNetworkResult };
     /** Saves the state of a session. Its clients and pages do not notice. */
     'ghost.saveSnapshot': { params: SaveSnapshotParams; result: SaveSnapshotResult };
     /** Writes a snapshot into a running session: first the storage, then its pages are opened. If the session has a client, only that client can do it, over its own connection. */
