@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::waiting::matches;
+use super::pattern::matches;
 use crate::{
     api_types::{DialogAnswer, DialogType, Exchange, Expect, ExpectExchange, PageDialogInfo, PageException, cut},
     browser::InternalEvent,

@@ -6,28 +6,13 @@ use serde_json::json;
 
 use super::{
     commands::DescribeNode,
-    driven::{Page, Step, is_replaced},
+    driven::{Frame, Page, Step, is_replaced},
 };
 use crate::{
     browser::{CallError, PageDriver},
     cdp::ids::TargetId,
     session::pages::PageError,
 };
-
-/// A frame of the page.
-#[derive(Clone)]
-pub(super) struct Frame {
-    pub(super) id: String,
-    remote: Option<Arc<PageDriver>>,
-    parent: Option<Box<Frame>>,
-}
-
-impl Frame {
-    /// A frame in the process of the page.
-    pub(super) fn of_page(id: String) -> Self {
-        Self { id, remote: None, parent: None }
-    }
-}
 
 impl Page {
     pub(super) fn driver_of<'a>(&'a self, frame: &'a Frame) -> &'a PageDriver {

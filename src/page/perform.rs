@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
+    acting::{Before, needed},
     check_url,
     driven::Page,
     interaction::interact,
@@ -43,7 +44,7 @@ pub(super) async fn perform(
     let asked = request.on_page().and_then(|on| on.timeout).map(|timeout| timeout.0);
     let limit = asked.unwrap_or(limits.timeout).min(limits.timeout_most);
     page.waits_for("the page");
-    let before = Before { navigations: page.state().navigations, since: Instant::now() };
+    let before = Before::of(page);
     let expect = expectation(&request);
     let (acts, has_plain_answer) = (acts(&request), has_plain_answer(&request));
     let action = Box::pin(async {
@@ -133,28 +134,6 @@ impl Closing {
         let took = Millis(self.since.elapsed());
         Ok(plain(Aftermath { url: self.url, navigated: false, took, happened }))
     }
-}
-
-/// The page before an action.
-#[derive(Clone, Copy)]
-pub(super) struct Before {
-    navigations: u64,
-    since: Instant,
-}
-
-impl Before {
-    /// Waits for what the action expects. What has happened since the action began.
-    pub(super) async fn and_after(self, page: &Page) -> Result<Aftermath, PageError> {
-        let happened = page.happened().await?;
-        let state = page.state();
-        let navigated = state.navigations > self.navigations;
-        Ok(Aftermath { url: state.url, navigated, took: Millis(self.since.elapsed()), happened })
-    }
-}
-
-/// The element of a request that needs one.
-pub(super) fn needed(element: Result<Option<String>, Bad>) -> Result<String, Bad> {
-    element?.ok_or_else(|| Bad::new("locator", "is missing: name the element by one of locator, selector and ref"))
 }
 
 async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest) -> Result<Reply, PageError> {
