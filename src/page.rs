@@ -45,6 +45,7 @@ mod pattern;
 mod perform;
 mod picture;
 mod pointer;
+mod present;
 mod reading;
 mod refs;
 mod response;

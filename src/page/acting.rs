@@ -1,42 +1,29 @@
 //! The beginning and the end of an action: what it expects, and what happened meanwhile.
 
-use std::collections::HashSet;
-
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
 
 use super::{
     DIALOGS,
     driven::Page,
     events::{Begun, Events, MOST},
     pattern::matches,
-    upload::Files,
+    present::{Acting, Files},
 };
 use crate::{
-    api_types::{Download, DownloadState, Expect, ExpectUrl, Expected, FileChooserInfo, Happened, OpenedPage, cut},
+    api_types::{
+        Aftermath, Bad, Download, DownloadState, Expect, ExpectUrl, Expected, FileChooserInfo, Happened, Millis,
+        OpenedPage, cut,
+    },
     browser::commands::{Nothing, commands},
-    cdp::{ids::TargetId, target::TargetInfo},
-    session::pages::{DialogHold, PageError},
+    cdp::target::TargetInfo,
+    session::pages::PageError,
 };
 
 commands! {
     "Network.enable" = EnableNetwork { max_total_buffer_size: u32, max_resource_buffer_size: u32 } -> Nothing;
     "Network.disable" = DisableNetwork {} -> Nothing;
     "Runtime.releaseObjectGroup" = ReleaseObjectGroup<'a> { object_group: &'a str } -> Nothing;
-}
-
-/// What is needed until the action ends.
-#[derive(Debug, Default)]
-pub(super) struct Acting {
-    /// The pages of the session before it.
-    pages: Option<HashSet<TargetId>>,
-    /// As long as it answers the dialogs of the page; longer if one is left open.
-    hold: Option<DialogHold>,
-    /// For the file chooser that it expects.
-    files: Option<Files>,
-    /// Whether it listens for requests.
-    has_network: bool,
-    /// Whether input was sent.
-    has_acted: bool,
 }
 
 impl Page {
@@ -263,4 +250,40 @@ impl Page {
 
 fn of_url(pattern: Option<&str>) -> String {
     pattern.map(|pattern| format!(" of {}", cut(pattern, 200))).unwrap_or_default()
+}
+
+/// The page before an action.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    navigations: u64,
+    since: Instant,
+}
+
+impl Before {
+    /// The page as it is.
+    pub(super) fn of(page: &Page) -> Self {
+        Self { navigations: page.state().navigations, since: Instant::now() }
+    }
+
+    /// Waits for what the action expects. What has happened since the action began.
+    pub(super) async fn and_after(self, page: &Page) -> Result<Aftermath, PageError> {
+        let happened = page.happened().await?;
+        let state = page.state();
+        let navigated = state.navigations > self.navigations;
+        Ok(Aftermath { url: state.url, navigated, took: Millis(self.since.elapsed()), happened })
+    }
+}
+
+impl Before {
+    /// What has happened since, without the events that each action of a list has told.
+    pub(super) fn without_events(self, page: &Page) -> Aftermath {
+        let state = page.state();
+        let navigated = state.navigations > self.navigations;
+        Aftermath { url: state.url, navigated, took: Millis(self.since.elapsed()), happened: Happened::default() }
+    }
+}
+
+/// The element of a request that needs one.
+pub(super) fn needed(element: Result<Option<String>, Bad>) -> Result<String, Bad> {
+    element?.ok_or_else(|| Bad::new("locator", "is missing: name the element by one of locator, selector and ref"))
 }

@@ -1,14 +1,12 @@
 //! The dialogs of a page. Whoever has the page open with `Page` enabled answers them: a client, if there is one. Otherwise an
 //! action that expects a dialog says how it is answered, and all others are dismissed.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use super::{DIALOGS, driven::Page, task::Job};
 use crate::{
     api_types::{
-        Acted, Aftermath, Bad, DialogAnswer, DialogType, ExpectDialog, Happened, Millis, PageDialogInfo, Reply,
+        Acted, Aftermath, Bad, DialogAnswer, ExpectDialog, Happened, Millis, PageDialogInfo, Reply,
         operations::{PageDialog, PageRequest},
     },
     browser::commands::{Nothing, commands},
@@ -21,15 +19,6 @@ commands! {
         #[serde(skip_serializing_if = "Option::is_none")]
         prompt_text: Option<&'a str>,
     } -> Nothing;
-}
-
-/// The dialog that is open.
-#[derive(Debug)]
-pub(super) struct OpenDialog {
-    /// Its number among those of the page.
-    pub(super) number: u64,
-    pub(super) kind: DialogType,
-    pub(super) message: String,
 }
 
 impl Page {
@@ -109,11 +98,4 @@ impl Page {
         let (navigated, took) = (state.navigations > before.navigations, Millis(since.elapsed()));
         Ok(Reply::of::<PageDialog>(&Acted::new(Aftermath { url: state.url, navigated, took, happened })))
     }
-}
-
-/// As in `alert "text"`.
-pub(super) fn describe(dialog: &Arc<OpenDialog>) -> String {
-    let kind = serde_json::json!(dialog.kind);
-    let message: String = dialog.message.chars().take(200).collect();
-    format!("{} {message:?}", kind.as_str().unwrap_or_default())
 }

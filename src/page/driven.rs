@@ -11,21 +11,19 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    acting::Acting,
     commands::{
         Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EnableRuntime, EvaluateIn, GetFrameTree,
         InterceptChooser, Terminate,
     },
-    dialogs::describe,
     events::Events,
     frame::Frame,
     handles::Handles,
     held::Held,
     history::History,
     injected::{EXPRESSION, WORLD},
-    pointer::Mouse,
+    present::{Acting, Mouse},
     refs::{Names, Refs},
-    state::PageState,
+    state::{PageState, describe},
     task::Start,
 };
 use crate::{
@@ -85,6 +83,21 @@ pub(super) struct Seen {
     pub(super) last: String,
     /// Where in the request that is.
     at: Option<String>,
+}
+
+/// A frame of the page.
+#[derive(Clone)]
+pub(super) struct Frame {
+    pub(super) id: String,
+    pub(super) remote: Option<Arc<PageDriver>>,
+    pub(super) parent: Option<Box<Frame>>,
+}
+
+impl Frame {
+    /// A frame in the process of the page.
+    pub(super) fn of_page(id: String) -> Self {
+        Self { id, remote: None, parent: None }
+    }
 }
 
 /// The answer of a step in a document: see `injected/ghostmux.js`.

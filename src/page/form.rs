@@ -1,6 +1,6 @@
 //! Fills the fields of a form.
 
-use super::{driven::Page, perform::needed};
+use super::{acting::needed, driven::Page};
 use crate::{
     api_types::{Bad, operations::FormField},
     session::pages::PageError,

@@ -1,8 +1,8 @@
 //! Leads the requests of a user's actions to the mouse, the finger, forms and files.
 
 use super::{
+    acting::{Before, needed},
     driven::Page,
-    perform::{Before, needed},
     pointer::{Act, How},
 };
 use crate::{

@@ -4,9 +4,10 @@ use serde_json::{json, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
+    acting::Before,
     driven::Page,
     means::Means,
-    perform::{self, Before},
+    perform,
 };
 use crate::{
     api_types::{

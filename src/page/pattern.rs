@@ -1,4 +1,4 @@
-//! Patterns of URLs, in which `**` stands for any characters, and `*` for any except `/`.
+//! Patterns of URLs, in which `**` stands for any characters, and `*` for any except `/`. PURE.
 
 /// Whether a URL has the form of a pattern, in which `**` stands for any characters, and `*` for any except `/`.
 pub(super) fn matches(pattern: &str, url: &str) -> bool {

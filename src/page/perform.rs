@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
+    acting::{Before, needed},
     check_url,
     commands::DisableScripts,
     driven::Page,
@@ -139,42 +140,6 @@ impl Closing {
         let took = Millis(self.since.elapsed());
         Ok(plain(Aftermath { url: self.url, navigated: false, took, happened }))
     }
-}
-
-/// The page before an action.
-#[derive(Clone, Copy)]
-pub(super) struct Before {
-    navigations: u64,
-    since: Instant,
-}
-
-impl Before {
-    /// The page as it is.
-    pub(super) fn of(page: &Page) -> Self {
-        Self { navigations: page.state().navigations, since: Instant::now() }
-    }
-
-    /// Waits for what the action expects. What has happened since the action began.
-    pub(super) async fn and_after(self, page: &Page) -> Result<Aftermath, PageError> {
-        let happened = page.happened().await?;
-        let state = page.state();
-        let navigated = state.navigations > self.navigations;
-        Ok(Aftermath { url: state.url, navigated, took: Millis(self.since.elapsed()), happened })
-    }
-}
-
-impl Before {
-    /// What has happened since, without the events that each action of a list has told.
-    pub(super) fn without_events(self, page: &Page) -> Aftermath {
-        let state = page.state();
-        let navigated = state.navigations > self.navigations;
-        Aftermath { url: state.url, navigated, took: Millis(self.since.elapsed()), happened: Happened::default() }
-    }
-}
-
-/// The element of a request that needs one.
-pub(super) fn needed(element: Result<Option<String>, Bad>) -> Result<String, Bad> {
-    element?.ok_or_else(|| Bad::new("locator", "is missing: name the element by one of locator, selector and ref"))
 }
 
 async fn act(

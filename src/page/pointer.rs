@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{commands::MouseEvent, driven::Page, keys};
+use super::{commands::MouseEvent, driven::Page, keys, present::Mouse};
 use crate::{
     api_types::{Modifier, MouseButton, Point},
     session::pages::PageError,
@@ -67,13 +67,6 @@ pub(super) struct How {
     pub(super) position: Option<Point>,
 }
 
-/// The mouse of a page.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mouse {
-    at: (f64, f64),
-    is_pressed: bool,
-}
-
 impl Page {
     /// Performs a pointer action on an element, once that is as Playwright wants it for such an action.
     pub(super) async fn point(&self, what: &'static str, selector: &str, act: &Act, how: How) -> Result<(), PageError> {
@@ -134,6 +127,11 @@ impl Page {
             }
         }
         self.send(&moved).await?;
+        if matches!(act, Act::Up { .. }) {
+            // Chrome tells an element with the first movement that something is dragged over it, and asks with the second
+            // whether it may be dropped there.
+            self.send(&moved).await?;
+        }
         self.mouse().at = (x, y);
         match act {
             Act::Move { .. } | Act::Tap { .. } => {}

@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use super::{
     commands::FrameInfo,
-    dialogs::OpenDialog,
     events::{Events, change, read},
     response::{self, Response},
 };
@@ -76,6 +75,15 @@ struct Dialog {
     message: String,
     #[serde(rename = "type")]
     kind: DialogType,
+}
+
+/// The dialog that is open.
+#[derive(Debug)]
+pub(super) struct OpenDialog {
+    /// Its number among those of the page.
+    pub(super) number: u64,
+    pub(super) kind: DialogType,
+    pub(super) message: String,
 }
 
 impl PageState {
@@ -190,6 +198,13 @@ impl PageState {
         }
         is_of_main
     }
+}
+
+/// As in `alert "text"`.
+pub(super) fn describe(dialog: &Arc<OpenDialog>) -> String {
+    let kind = serde_json::json!(dialog.kind);
+    let message: String = dialog.message.chars().take(200).collect();
+    format!("{} {message:?}", kind.as_str().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{driven::Page, means::Means, perform::Before};
+use super::{driven::Page, means::Means, acting::Before};
 use crate::{
     api_types::{
         Acted, Bad, CdpResult, ConsoleOf, CookiesOf, MarkdownOf, NetworkOf, Reply, RoutesOf, ScriptValue, ScriptsOf,

@@ -8,6 +8,7 @@ use super::{
     events::change,
     frame::Frame,
     pointer::{Act, How},
+    present::Files,
 };
 use crate::{
     api_types::{Bad, FileChooserInfo, FileForPage, file_name},
@@ -48,24 +49,6 @@ struct Returned {
 
 /// Most files of a request.
 const FILES_MOST: usize = 100;
-
-/// Files for a page.
-#[derive(Clone, Debug)]
-pub(super) enum Files {
-    /// Paths in the session's own directory.
-    OfSession(Vec<String>),
-    /// For `setInputFiles` of Playwright's injected script.
-    Inline(Vec<Value>),
-}
-
-impl Files {
-    fn count(&self) -> usize {
-        match self {
-            Self::OfSession(paths) => paths.len(),
-            Self::Inline(files) => files.len(),
-        }
-    }
-}
 
 impl Page {
     /// The files that a request names.
