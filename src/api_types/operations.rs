@@ -4,6 +4,7 @@
 //! The `ghost` domain and the REST interface are adapters: they read the input, hand it on as a [`Request`], and write the
 //! [`Reply`]. Their documents are made from the same table.
 
+mod action;
 mod connection;
 mod control;
 mod files;

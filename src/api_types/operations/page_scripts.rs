@@ -11,7 +11,7 @@ use super::{
     },
     CommandResult::Output,
     Errors, Operation, PageRequest, Request, Rest, RestAnswer, RestInput, Row, Verb, all,
-    pages::{OF_PAGE, action},
+    action::{OF_PAGE, action},
 };
 
 action! {

@@ -12,7 +12,7 @@ use super::{
     },
     CommandResult::Output,
     Operation, Rest, RestInput, Row,
-    pages::{OF_PAGE, action},
+    action::{OF_PAGE, action},
 };
 
 action! {

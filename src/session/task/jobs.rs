@@ -2,11 +2,14 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use super::{Caller, page_calls::AttachedPage};
+use super::Caller;
 use crate::{
     api_types::{Options, Usage},
     browser::CallError,
-    cdp::ids::{CdpSessionId, TargetId},
+    cdp::{
+        error::CdpError,
+        ids::{CdpSessionId, TargetId},
+    },
     port::{Extension, Permit, Tag},
     session::{
         client::Client,
@@ -23,7 +26,7 @@ pub(super) enum Done {
     /// The root of the view of RPC calls.
     RpcRoot(Result<CdpSessionId, CallError>),
     /// The CDP session of the calls on a page.
-    PageAttached(TargetId, AttachedPage),
+    PageAttached(TargetId, Result<String, CdpError>),
     Moved(Tag, Option<PathBuf>),
     Checked(Tag, bool),
     /// An extension, if a client may load it.

@@ -40,9 +40,6 @@ enum PageSession {
     Attached(CdpSessionId),
 }
 
-/// The result of `Target.attachToTarget`.
-pub(super) type AttachedPage = Result<String, CdpError>;
-
 impl SessionTask {
     pub(super) fn on_page_call(&mut self, call: PageCall) {
         // The CDP sessions of pages that are closed have ended.
@@ -72,7 +69,7 @@ impl SessionTask {
         }
     }
 
-    pub(super) fn on_page_attached(&mut self, page: &TargetId, attached: AttachedPage) {
+    pub(super) fn on_page_attached(&mut self, page: &TargetId, attached: Result<String, CdpError>) {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Attached {

@@ -10,8 +10,8 @@ use super::{
         },
         CommandResult::Output,
         Operation, Rest, RestInput, Row,
+        action::{OF_PAGE, action},
     },
-    OF_PAGE,
 };
 
 /// An element of a page, named in one of three ways.
