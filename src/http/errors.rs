@@ -60,12 +60,11 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Incapable { .. } => (StatusCode::FORBIDDEN, "no-capability"),
         ServiceError::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
         ServiceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
-        ServiceError::ManyJobs { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
         ServiceError::Step { error, .. } => of_service(error),
         ServiceError::NoJob(_) => (StatusCode::NOT_FOUND, "no-job"),
         ServiceError::JobTooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
         ServiceError::NoAudit => (StatusCode::SERVICE_UNAVAILABLE, "no-audit"),
-        ServiceError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
+        ServiceError::TooMany { .. } | ServiceError::ManyJobs { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
         ServiceError::Limited(Refusal { limit, .. }) => {
             (StatusCode::TOO_MANY_REQUESTS, if limit.window().is_some() { "too-fast" } else { "too-many" })
         }
@@ -240,7 +239,9 @@ fn details(why: &ServiceError) -> Map<String, Value> {
             json!({ "condition": condition, "seen": seen })
         }
         ServiceError::Page(PageError::Script { stack, .. }) => json!({ "stack": stack }),
-        ServiceError::Page(PageError::TooLarge { size, most }) => json!({ "size": size, "most": most }),
+        ServiceError::Page(PageError::TooLarge { size, most }) | ServiceError::JobTooLarge { size, most } => {
+            json!({ "size": size, "most": most })
+        }
         ServiceError::Page(PageError::Busy { most }) => json!({ "limit": "page_queue", "most": most }),
         ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
         ServiceError::ProfileInUse { holder, .. } => json!({ "holder": holder }),
@@ -250,7 +251,6 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         }
         ServiceError::Files(FilesError::Many { most }) => json!({ "limit": "session_files_count", "most": most }),
         ServiceError::ManyJobs { most } => json!({ "limit": "jobs", "most": most }),
-        ServiceError::JobTooLarge { size, most } => json!({ "size": size, "most": most }),
         ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
         ServiceError::Limited(Refusal { limit, most, retry_after }) => {
             json!({ "limit": limit.name(), "most": most, "retryAfter": millis(*retry_after) })

@@ -103,18 +103,15 @@ enum Meaning {
 pub(super) async fn once(State(book): State<KeyBook>, request: Request, next: Next) -> Answer {
     let mut keys = request.headers().get_all(KEY).into_iter();
     let (key, is_one) = (keys.next().cloned(), keys.next().is_none());
-    match (key, is_one) {
-        (None, _) => next.run(request).await,
-        (Some(key), true) => match read_key(&key) {
-            Some(key) => book.perform(key, request, next).await.unwrap_or_else(|problem| problem.answer()),
-            None => {
-                let why =
-                    format!("is not 1 to {KEY_MOST} visible characters of ASCII, with or without quotes around them");
-                Problem::from(Bad::new("Idempotency-Key", why)).answer()
-            }
-        },
-        (Some(_), false) => Problem::from(Bad::new("Idempotency-Key", "is given twice")).answer(),
+    let Some(key) = key else { return next.run(request).await };
+    if !is_one {
+        return Problem::from(Bad::new("Idempotency-Key", "is given twice")).answer();
     }
+    let Some(key) = read_key(&key) else {
+        let why = format!("is not 1 to {KEY_MOST} visible characters of ASCII, with or without quotes around them");
+        return Problem::from(Bad::new("Idempotency-Key", why)).answer();
+    };
+    book.perform(key, request, next).await.unwrap_or_else(|problem| problem.answer())
 }
 
 /// The key in a header: a string of RFC 8941, or the characters themselves.
