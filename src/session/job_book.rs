@@ -159,8 +159,8 @@ mod tests {
 
     const LIMITS: KeptLimits = KeptLimits { time: Duration::from_secs(60), count: 2, bytes: 10 };
 
-    fn output(text: &str) -> JobResult {
-        Ok(RawValue::from_string(format!("\"{text}\"")).expect("JSON"))
+    fn output(text: &str) -> Box<RawValue> {
+        RawValue::from_string(format!("\"{text}\"")).expect("JSON")
     }
 
     fn of(owner: &str) -> Owner {
@@ -177,7 +177,7 @@ mod tests {
     async fn jobs_are_bounded_in_count_size_and_age() {
         let (book, owner) = (JobBook::default(), of("one"));
         let begin = |text: &'static str| {
-            let job = book.begin((&owner, &Scope::All), LIMITS, "pageText", async move { output(text) });
+            let job = book.begin((&owner, &Scope::All), LIMITS, "pageText", async move { Ok(output(text)) });
             job.map(|job| job.id)
         };
         let first = begin("aaaa").expect("a place");
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(never().map(|job| job.id), Err(TooManyJobs));
         assert!(book.get(&owner, &second, &Scope::All).is_none());
         let other = of("two");
-        book.begin((&other, &Scope::All), LIMITS, "pageText", async { output("") }).expect("another tenant's");
+        book.begin((&other, &Scope::All), LIMITS, "pageText", async { Ok(output("")) }).expect("another tenant's");
         tokio::time::sleep(LIMITS.time * 2).await;
         assert_eq!((book.list(&other, &Scope::All).len(), book.list(&owner, &Scope::All).len()), (0, 2));
         book.stop();

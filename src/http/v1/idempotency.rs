@@ -103,18 +103,15 @@ enum Meaning {
 pub(super) async fn once(State(book): State<KeyBook>, request: Request, next: Next) -> Answer {
     let mut keys = request.headers().get_all(KEY).into_iter();
     let (key, is_one) = (keys.next().cloned(), keys.next().is_none());
-    match (key, is_one) {
-        (None, _) => next.run(request).await,
-        (Some(key), true) => match read_key(&key) {
-            Some(key) => book.perform(key, request, next).await.unwrap_or_else(|problem| problem.answer()),
-            None => {
-                let why =
-                    format!("is not 1 to {KEY_MOST} visible characters of ASCII, with or without quotes around them");
-                Problem::from(Bad::new("Idempotency-Key", why)).answer()
-            }
-        },
-        (Some(_), false) => Problem::from(Bad::new("Idempotency-Key", "is given twice")).answer(),
+    let Some(key) = key else { return next.run(request).await };
+    if !is_one {
+        return Problem::from(Bad::new("Idempotency-Key", "is given twice")).answer();
     }
+    let Some(key) = read_key(&key) else {
+        let why = format!("is not 1 to {KEY_MOST} visible characters of ASCII, with or without quotes around them");
+        return Problem::from(Bad::new("Idempotency-Key", why)).answer();
+    };
+    book.perform(key, request, next).await.unwrap_or_else(|problem| problem.answer())
 }
 
 /// The key in a header: a string of RFC 8941, or the characters themselves.
@@ -363,8 +360,8 @@ mod tests {
         Name { owner: owner.parse().expect("a name"), scope: scope.to_owned(), key: key.to_owned() }
     }
 
-    fn answer(body: &'static str) -> Option<Replay> {
-        Some(Replay { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::from_static(body.as_bytes()) })
+    fn answer(body: &'static str) -> Replay {
+        Replay { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::from_static(body.as_bytes()) }
     }
 
     fn is_new(kept: &mut Kept, name: &Name, target: &str) -> Result<bool, &'static str> {
@@ -382,8 +379,8 @@ mod tests {
         assert_eq!(is_new(&mut kept, &name("two", "all", "k"), "/a"), Ok(true), "another tenant");
         assert_eq!(is_new(&mut kept, &name("one", "session:s", "k"), "/a"), Ok(true), "another right");
         assert_eq!(is_new(&mut kept, &name("one", "all", "l"), "/a"), Err("too-many"));
-        kept.end(first.clone(), None, answer("123456"), LIMITS);
-        kept.end(name("one", "session:s", "k"), None, answer("123456"), LIMITS);
+        kept.end(first.clone(), None, Some(answer("123456")), LIMITS);
+        kept.end(name("one", "session:s", "k"), None, Some(answer("123456")), LIMITS);
         let Ok(Meaning::Answered(_, None)) = kept.begin(&first, "/a", LIMITS) else { panic!("its answer made room") };
         let other = kept.begin(&name("one", "session:s", "k"), "/a", LIMITS);
         assert!(matches!(other, Ok(Meaning::Answered(_, Some(_)))));
@@ -409,9 +406,9 @@ mod tests {
         let (hashed, _unread) = hashing(request("a"));
         assert_eq!(hashed.digest(), None);
         let before = digest("a").await;
-        let refused = again(request("b"), before, answer("x")).await.expect_err("another body");
+        let refused = again(request("b"), before, Some(answer("x"))).await.expect_err("another body");
         assert_eq!(refused.kind, "idempotency-key-reused");
-        let replayed = again(request("a"), before, answer("x")).await.expect("the same");
+        let replayed = again(request("a"), before, Some(answer("x"))).await.expect("the same");
         assert_eq!(replayed.headers()[REPLAYED], "true");
         assert_eq!(again(request("a"), before, None).await.expect_err("it is gone").kind, "answer-not-kept");
     }

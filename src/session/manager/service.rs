@@ -391,10 +391,8 @@ impl SessionManager {
             }
             SessionRequest::GetPages(GetPages { id, limit, cursor }) => {
                 let Pages { pages, .. } = self.pages(caller, &own(id)?).await?;
-                let target = |info: &Box<RawValue>| {
-                    TargetInfo::read(info.get()).map_or_else(String::new, |info| info.id.to_string())
-                };
-                let (pages, next) = paged(pages, limit, cursor.as_deref(), target)?;
+                let target = |info: &RawValue| TargetInfo::read(info.get()).map(|info| info.id.to_string());
+                let (pages, next) = paged(pages, limit, cursor.as_deref(), |info| target(info).unwrap_or_default())?;
                 Reply::of::<GetPages>(&Pages { pages, next })
             }
         })
