@@ -255,6 +255,7 @@ use operations;
 
 /// An operation with its input, to be performed.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "each is read, performed and dropped; none is kept among others")]
 pub enum Request {
     /// About sessions.
     Session(SessionRequest),

@@ -63,7 +63,7 @@ impl Page {
         let before = std::mem::replace(&mut *acting, Acting { hold, has_acted, ..Acting::default() });
         drop(acting);
         // Sent, and not waited for.
-        if before.has_network {
+        if before.has_network && !self.held().network.is_on() {
             let _ = self.driver().ask(&DisableNetwork {}).now_or_never();
         }
         if events.has_console_objects {

@@ -85,21 +85,6 @@ pub(super) struct Seen {
     at: Option<String>,
 }
 
-/// A frame of the page.
-#[derive(Clone)]
-pub(super) struct Frame {
-    pub(super) id: String,
-    pub(super) remote: Option<Arc<PageDriver>>,
-    pub(super) parent: Option<Box<Frame>>,
-}
-
-impl Frame {
-    /// A frame in the process of the page.
-    pub(super) fn of_page(id: String) -> Self {
-        Self { id, remote: None, parent: None }
-    }
-}
-
 /// The answer of a step in a document: see `injected/ghostmux.js`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

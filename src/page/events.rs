@@ -85,7 +85,8 @@ struct Exception {
     #[serde(default)]
     line_number: u32,
     url: Option<String>,
-    exception: Option<Described>,
+    #[serde(rename = "exception")]
+    thrown: Option<Described>,
 }
 
 #[derive(Deserialize)]
@@ -244,9 +245,8 @@ fn is_wanted(wanted: Option<&ExpectExchange>, url: &str, method: Option<&str>) -
     })
 }
 
-fn exception(Exception { text, line_number, url, exception }: Exception) -> PageException {
-    let thrown =
-        exception.and_then(|thrown| thrown.description.or_else(|| thrown.value.map(|value| value.to_string())));
+fn exception(Exception { text, line_number, url, thrown }: Exception) -> PageException {
+    let thrown = thrown.and_then(|thrown| thrown.description.or_else(|| thrown.value.map(|value| value.to_string())));
     let message = thrown.unwrap_or(text);
     let message = cut(message.lines().next().unwrap_or_default(), TEXT_MOST).to_owned();
     let url = url.filter(|url| !url.is_empty()).map(|url| cut(&url, URL_MOST).to_owned());

@@ -3,12 +3,7 @@
 use serde_json::{json, value::RawValue};
 use tokio::time::Instant;
 
-use super::{
-    acting::Before,
-    driven::Page,
-    means::Means,
-    perform,
-};
+use super::{acting::Before, driven::Page, means::Means, perform};
 use crate::{
     api_types::{
         ActionsDone, AnyValue, Bad, Reply, ScriptValue, StepResult,

@@ -26,7 +26,6 @@ const OVERHEAD: usize = 64;
 
 commands! {
     "Runtime.enable" = EnableRuntime {} -> Nothing;
-    "Runtime.disable" = DisableRuntime {} -> Nothing;
     "Runtime.releaseObjectGroup" = ReleaseGroup<'a> { object_group: &'a str } -> Nothing;
     "Log.enable" = EnableLog {} -> Nothing;
     "Log.disable" = DisableLog {} -> Nothing;
@@ -212,7 +211,6 @@ impl ConsoleLog {
         if request.stop {
             *self.now() = None;
             driver.tell(&DisableLog {});
-            driver.tell(&DisableRuntime {});
         } else if request.clear {
             *self.now() = Some(Lines::default());
         }

@@ -72,7 +72,8 @@ pub(crate) struct Header<'a> {
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Response<'a> {
-    response: &'static str,
+    #[serde(rename = "response")]
+    kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,7 +170,7 @@ enum Does {
 /// Not shown by `Debug` of anything that is logged.
 struct Password {
     username: String,
-    password: String,
+    secret: String,
     origin: Option<String>,
 }
 
@@ -333,7 +334,7 @@ impl Routes {
         let password = match (username, password) {
             (Some(username), password) => Some(Password {
                 username: username.clone(),
-                password: password.clone().unwrap_or_default(),
+                secret: password.clone().unwrap_or_default(),
                 origin: origin.as_ref().map(|origin| origin.trim_end_matches('/').to_owned()),
             }),
             (None, None) if origin.is_none() => None,
@@ -416,11 +417,11 @@ impl Routes {
             password.origin.as_ref().is_none_or(|origin| *origin == auth_challenge.origin.trim_end_matches('/'))
         };
         let response = match now.password.as_ref().filter(|_| of_server).filter(for_origin) {
-            Some(_) if is_tried => Response { response: "CancelAuth", username: None, password: None },
-            Some(Password { username, password, .. }) => {
-                Response { response: "ProvideCredentials", username: Some(username), password: Some(password) }
+            Some(_) if is_tried => Response { kind: "CancelAuth", username: None, password: None },
+            Some(Password { username, secret, .. }) => {
+                Response { kind: "ProvideCredentials", username: Some(username), password: Some(secret) }
             }
-            None => Response { response: "Default", username: None, password: None },
+            None => Response { kind: "Default", username: None, password: None },
         };
         driver.tell(&ContinueWithAuth { request_id: &request_id, auth_challenge_response: response });
         if !is_tried {

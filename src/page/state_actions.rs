@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{driven::Page, means::Means, acting::Before};
+use super::{acting::Before, driven::Page, means::Means};
 use crate::{
     api_types::{
         Acted, Bad, CdpResult, ConsoleOf, CookiesOf, MarkdownOf, NetworkOf, Reply, RoutesOf, ScriptValue, ScriptsOf,

@@ -113,7 +113,7 @@ impl EgressLog {
             (ByteLimit::new("egress_bytes_per_session"), ByteLimit::new("egress_bytes_per_day"));
         let failures = Mutex::default();
         let log =
-            Self { is_gated, of_session, of_tenant, today, up, down, failed, failures, untold, of_server, metrics };
+            Self { is_gated, up, of_session, of_tenant, today, down, failed, failures, untold, of_server, metrics };
         (log, told)
     }
 

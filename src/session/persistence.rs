@@ -320,12 +320,11 @@ impl Persistence {
             let seen = self.inner.undated.lock().unwrap_or_else(PoisonError::into_inner);
             seen.get(&key).copied().unwrap_or_else(Timestamp::now)
         };
-        let (until, seen) = match unreadable.expires {
-            Some(at) => (at.after(GRACE), None),
-            None => {
-                let seen = seen();
-                (seen.after(UNREADABLE_KEPT), Some(seen))
-            }
+        let (until, seen) = if let Some(at) = unreadable.expires {
+            (at.after(GRACE), None)
+        } else {
+            let seen = seen();
+            (seen.after(UNREADABLE_KEPT), Some(seen))
         };
         if until > Timestamp::now() {
             undated.extend(seen.map(|seen| (key, seen)));

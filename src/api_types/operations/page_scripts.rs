@@ -10,8 +10,9 @@ use super::{
         given, locator, unknown_member::nearest, whole,
     },
     CommandResult::Output,
-    Errors, Operation, PageRequest, Request, Rest, RestAnswer, RestInput, Row, Verb, all,
+    Errors, Operation, PageRequest, Request, Rest, RestAnswer, RestInput, Row, Verb,
     action::{OF_PAGE, action},
+    all,
 };
 
 action! {

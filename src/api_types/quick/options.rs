@@ -64,6 +64,7 @@ pub struct QuickClip {
 }
 
 /// How a page is printed.
+#[expect(clippy::struct_excessive_bools, reason = "they are members of a body")]
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct PdfOptions {

@@ -38,7 +38,7 @@ pub(super) enum Wanted {
     /// A PDF, on paper as high as the page if `full_page` says so.
     Pdf { request: Box<PagePdf>, full_page: bool },
     /// The HTML of the page.
-    Content(PageHtml),
+    Content(Box<PageHtml>),
     /// Elements, and the same of the page for who looks for a mistake.
     Scraped { request: Box<PageEvaluate>, debug: Option<DebugOptions> },
     /// The page as Markdown.
@@ -347,14 +347,14 @@ mod tests {
     };
 
     /// The steps of a body, as `name` or `name!`, if it may fail.
-    fn steps(body: Value) -> Result<Vec<Step>, String> {
+    fn steps(body: &Value) -> Result<Vec<Step>, String> {
         let (opened, ..) = read::<QuickContent>(&body.to_string()).map_err(|bad| bad.to_string())?.divide();
         opening(opened).map_err(|bad| bad.to_string())
     }
 
     fn named(body: Value) -> String {
         let name = |step: &Step| format!("{}{}", step.request.name(), if step.may_fail { "?" } else { "" });
-        steps(body).map_or_else(|bad| bad, |steps| steps.iter().map(name).collect::<Vec<_>>().join(" "))
+        steps(&body).map_or_else(|bad| bad, |steps| steps.iter().map(name).collect::<Vec<_>>().join(" "))
     }
 
     #[test]
@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn waits_mean_the_same_as_in_puppeteer() {
         let goto = |events: Value| {
-            let steps = steps(json!({ "url": "https://a/", "gotoOptions": { "waitUntil": events, "timeout": 0 } }));
+            let steps = steps(&json!({ "url": "https://a/", "gotoOptions": { "waitUntil": events, "timeout": 0 } }));
             match steps.expect("steps").remove(0).request {
                 PageRequest::PageGoto(goto) => (goto.wait_until, goto.timeout),
                 other => panic!("{other:?}"),

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     api_types::{
         self, Bad, Millis, Nothing, Schemas,
-        operations::{Errors, PageHtml, PageLinks, Rest, RestAnswer, RestInput, Verb},
+        operations::{Errors, PageLinks, Rest, RestAnswer, RestInput, Verb},
         quick::{QuickContent, QuickLinks, QuickMarkdown, QuickPdf, QuickScrape, QuickScreenshot, QuickSession},
     },
     runtime,
@@ -244,7 +244,7 @@ impl QuickAction for QuickPdf {
 impl QuickAction for QuickContent {
     fn plan(self) -> Result<((Vec<Step>, Wanted), QuickSession), Bad> {
         let (opening, session, ()) = self.divide();
-        Ok(((plan::opening(opening)?, Wanted::Content(PageHtml::default())), session))
+        Ok(((plan::opening(opening)?, Wanted::Content(Box::default())), session))
     }
 }
 

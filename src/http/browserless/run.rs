@@ -58,7 +58,7 @@ pub(super) async fn run(
                 Err(why) => return Err(why.into()),
             }
         }
-        let (kind, body) = page.answer(wanted).await?;
+        let (kind, body) = Box::pin(page.answer(wanted)).await?;
         Ok(Outcome { kind, body, response })
     };
     // In a box: it is much larger than what only passes it on. A step that takes too long says what it waited for, and is
@@ -195,7 +195,7 @@ impl OnPage {
                 Ok(("application/pdf", decoded(&data)?))
             }
             Wanted::Content(request) => {
-                let Html { html } = self.ask(PageRequest::PageHtml(request)).await?;
+                let Html { html } = self.ask(PageRequest::PageHtml(*request)).await?;
                 let mut html = html.into_bytes();
                 // As browserless does.
                 html.push(b'\n');

@@ -52,7 +52,7 @@ pub(super) fn settings(opening: &mut Opening) -> Result<Vec<PageRequest>, Bad> {
     if let Some(headers) = opening.set_extra_http_headers.take().filter(|headers| !headers.0.is_empty()) {
         steps.push(PageRequest::PageHeaders(PageHeaders { headers, ..PageHeaders::default() }));
     }
-    steps.extend(routes(opening)?);
+    steps.extend(routes(opening));
     Ok(steps)
 }
 
@@ -104,7 +104,7 @@ fn cookie(index: usize, given: QuickCookie, page: Option<&str>) -> Result<Cookie
 }
 
 /// The rules for requests. Of several that match, the newest counts: what is to fail comes last.
-fn routes(opening: &mut Opening) -> Result<Vec<PageRequest>, Bad> {
+fn routes(opening: &mut Opening) -> Vec<PageRequest> {
     let mut routes = Vec::new();
     let interceptors = std::mem::take(&mut opening.request_interceptors);
     for Interceptor { pattern, response } in interceptors.into_iter().rev() {
@@ -118,7 +118,7 @@ fn routes(opening: &mut Opening) -> Result<Vec<PageRequest>, Bad> {
     for pattern in std::mem::take(&mut opening.reject_request_pattern) {
         routes.push(PageRoute { regex: Some(pattern), action: RouteAction::Abort, ..PageRoute::default() });
     }
-    Ok(routes.into_iter().map(PageRequest::PageRoute).collect())
+    routes.into_iter().map(PageRequest::PageRoute).collect()
 }
 
 fn answered(Intercepted { status, headers, content_type, body }: Intercepted) -> PageRoute {
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::api_types::{quick::QuickContent, read};
 
-    fn set(body: Value) -> Result<Vec<PageRequest>, String> {
+    fn set(body: &Value) -> Result<Vec<PageRequest>, String> {
         let (mut opening, ..) = read::<QuickContent>(&body.to_string()).map_err(|bad| bad.to_string())?.divide();
         settings(&mut opening).map_err(|bad| bad.to_string())
     }
@@ -159,7 +159,7 @@ mod tests {
                 { "pattern": "2", "response": { "body": "eHg=", "status": 404 } },
             ],
         });
-        let steps = set(body).expect("good");
+        let steps = set(&body).expect("good");
         let names: Vec<_> = steps.iter().map(PageRequest::name).collect();
         let expected = "pageEmulate pageCookies pageViewport pageEmulate pageAuthenticate pageHeaders pageRoute pageRoute \
                         pageRoute pageRoute pageRoute";
@@ -201,9 +201,9 @@ mod tests {
                 "requestInterceptors[0].pattern",
             ),
         ] {
-            let why = set(body.clone()).expect_err("it cannot be");
+            let why = set(&body).expect_err("it cannot be");
             assert!(why.starts_with(&format!("{field}: ")), "{body}: {why}");
         }
-        assert_eq!(set(json!({ "html": "x", "emulateMediaType": null, "viewport": null })), Ok(Vec::new()));
+        assert_eq!(set(&json!({ "html": "x", "emulateMediaType": null, "viewport": null })), Ok(Vec::new()));
     }
 }

@@ -3,15 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{
-    super::{
-        super::{
-            Acted, Bad, Expect, FileForPage, Locator, Millis, Modifier, MouseButton, Point, given, locator, whole,
-        },
-        CommandResult::Output,
-        Operation, Rest, RestInput, Row,
-        action::{OF_PAGE, action},
-    },
+use super::super::{
+    super::{Acted, Bad, Expect, FileForPage, Locator, Millis, Modifier, MouseButton, Point, given, locator, whole},
+    CommandResult::Output,
+    Operation, Rest, RestInput, Row,
+    action::{OF_PAGE, action},
 };
 
 /// An element of a page, named in one of three ways.
