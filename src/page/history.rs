@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn differences_are_the_lines_that_changed() {
-        let old = "- main:\n  - a\n  - b\n  - c\n  - d\n  - e\n  - f";
+        let old = "- main:\n  - a\n  - b\n  - c\n  - d\n  - e\n  - f\n  - a line that stays as it is, and is longer than the others";
         assert_eq!(differences(old, old).as_deref(), Some(""));
         let new = old.replace("  - c\n", "  - x\n");
         assert_eq!(differences(old, &new).as_deref(), Some("@@ -3,3 +3,3 @@\n   - b\n-  - c\n+  - x\n   - d\n"));
