@@ -29,8 +29,8 @@ export function must(holds, what) {
 }
 
 /** An answer over TLS: `{status, headers, text}`. */
-export function ask(url, { method = 'GET', headers = {}, body, localAddress } = {}) {
-  return new Promise((resolve, reject) => request(url, { method, headers, localAddress, family: 4, servername: 'localhost', agent: false }, async answer => {
+export function ask(url, { method = 'GET', headers = {}, body, localAddress, rejectUnauthorized = true } = {}) {
+  return new Promise((resolve, reject) => request(url, { method, headers, localAddress, rejectUnauthorized, family: 4, servername: 'localhost', agent: false }, async answer => {
     resolve({ status: answer.statusCode, headers: answer.headers, text: (await answer.toArray()).join('') });
   }).on('error', reject).end(body));
 }
