@@ -179,12 +179,11 @@ impl Page {
         });
         let expression = format!("{SCRIPT}({args})");
         self.waits_for("the storage");
-        let frames = match wanted {
-            None => vec![self.main()],
-            Some(_) => {
-                let tree = self.driver().ask(&GetFrames {}).await?.frame_tree;
-                tree.ids().into_iter().take(FRAMES_MOST).map(Frame::of_page).collect()
-            }
+        let frames = if wanted.is_none() {
+            vec![self.main()]
+        } else {
+            let tree = self.driver().ask(&GetFrames {}).await?.frame_tree;
+            tree.ids().into_iter().take(FRAMES_MOST).map(Frame::of_page).collect()
         };
         let mut origins = Vec::new();
         for frame in &frames {
