@@ -53,7 +53,7 @@ commands! {
     } -> Nothing;
     "Fetch.continueWithAuth" = ContinueWithAuth<'a> {
         request_id: &'a str,
-        auth_challenge_response: Response<'a>,
+        auth_challenge_response: ChallengeAnswer<'a>,
     } -> Nothing;
 }
 
@@ -71,9 +71,8 @@ pub(crate) struct Header<'a> {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Response<'a> {
-    #[serde(rename = "response")]
-    kind: &'static str,
+pub(crate) struct ChallengeAnswer<'a> {
+    response: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,7 +121,7 @@ pub(super) struct Routes {
 struct Rules {
     list: Vec<Rule>,
     last: u32,
-    password: Option<Password>,
+    password: Option<Login>,
     /// The requests to which the password was given, the newest last: it is not given twice.
     tried: VecDeque<String>,
 }
@@ -168,15 +167,15 @@ enum Does {
 }
 
 /// Not shown by `Debug` of anything that is logged.
-struct Password {
+struct Login {
     username: String,
-    secret: String,
+    password: String,
     origin: Option<String>,
 }
 
-impl std::fmt::Debug for Password {
+impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Password").field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("Login").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 
@@ -332,9 +331,9 @@ impl Routes {
     ) -> Result<(), PageError> {
         let PageAuthenticate { username, password, origin, .. } = request;
         let password = match (username, password) {
-            (Some(username), password) => Some(Password {
+            (Some(username), password) => Some(Login {
                 username: username.clone(),
-                secret: password.clone().unwrap_or_default(),
+                password: password.clone().unwrap_or_default(),
                 origin: origin.as_ref().map(|origin| origin.trim_end_matches('/').to_owned()),
             }),
             (None, None) if origin.is_none() => None,
@@ -413,15 +412,15 @@ impl Routes {
         let mut now = self.now();
         let of_server = auth_challenge.source != "Proxy";
         let is_tried = now.tried.contains(&request_id);
-        let for_origin = |password: &&Password| {
+        let for_origin = |password: &&Login| {
             password.origin.as_ref().is_none_or(|origin| *origin == auth_challenge.origin.trim_end_matches('/'))
         };
         let response = match now.password.as_ref().filter(|_| of_server).filter(for_origin) {
-            Some(_) if is_tried => Response { kind: "CancelAuth", username: None, password: None },
-            Some(Password { username, secret, .. }) => {
-                Response { kind: "ProvideCredentials", username: Some(username), password: Some(secret) }
+            Some(_) if is_tried => ChallengeAnswer { response: "CancelAuth", username: None, password: None },
+            Some(Login { username, password, .. }) => {
+                ChallengeAnswer { response: "ProvideCredentials", username: Some(username), password: Some(password) }
             }
-            None => Response { kind: "Default", username: None, password: None },
+            None => ChallengeAnswer { response: "Default", username: None, password: None },
         };
         driver.tell(&ContinueWithAuth { request_id: &request_id, auth_challenge_response: response });
         if !is_tried {
