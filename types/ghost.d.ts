@@ -150,11 +150,13 @@ export namespace Ghost {
   /** The format of a screenshot. */
   type PictureFormat = 'png' | 'jpeg' | 'webp';
 
-  /** A value of JSON of any type. */
-  type AnyValue = unknown;
-
-  /** Where a script runs. `main`: with the scripts of the page: it sees their variables, and they can change what it uses. `isolated`: apart: it sees the document, and none of the scripts. */
-  type World = 'main' | 'isolated';
+  /** The margins of paper, in inches. */
+  interface PaperMargin {
+    top?: number;
+    right?: number;
+    bottom?: number;
+    left?: number;
+  }
 
   /** A button of the mouse. `left`: the first. `right`: the second, which opens context menus. `middle`: the wheel. */
   type MouseButton = 'left' | 'right' | 'middle';
@@ -195,6 +197,105 @@ export namespace Ghost {
     /** The values or labels of the options of a list that are selected. */
     options?: string[];
   }
+
+  /** A value of JSON of any type. */
+  type AnyValue = unknown;
+
+  /** Where a script runs. `main`: with the scripts of the page: it sees their variables, and they can change what it uses. `isolated`: apart: it sees the document, and none of the scripts. */
+  type World = 'main' | 'isolated';
+
+  /** A value, or `null` to reset it. */
+  type Uint32OrNull = unknown;
+
+  /** A value, or `null` to reset it. */
+  type StringOrNull = unknown;
+
+  /** A value, or `null` to reset it. */
+  type GeolocationOrNull = unknown;
+
+  /** A position on the earth. */
+  interface Geolocation {
+    /** In degrees, north of the equator. */
+    latitude: number;
+    /** In degrees, east of Greenwich. */
+    longitude: number;
+    /** In metres; 0 if absent. */
+    accuracy?: number;
+  }
+
+  /** A value, or `null` to reset it. */
+  type MediaTypeOrNull = unknown;
+
+  /** A kind of media, as CSS has them. `screen`: a screen. `print`: paper. */
+  type MediaType = 'screen' | 'print';
+
+  /** A value, or `null` to reset it. */
+  type ColorSchemeOrNull = unknown;
+
+  /** The colours that a user prefers. `light`: dark text on light ground. `dark`: light text on dark ground. `no-preference`: none. */
+  type ColorScheme = 'light' | 'dark' | 'no-preference';
+
+  /** A value, or `null` to reset it. */
+  type ReducedMotionOrNull = unknown;
+
+  /** Whether a user prefers less motion. `reduce`: less. `no-preference`: as it is. */
+  type ReducedMotion = 'reduce' | 'no-preference';
+
+  /** A value, or `null` to reset it. */
+  type BooleanOrNull = unknown;
+
+  /** A value, or `null` to reset it. */
+  type DoubleOrNull = unknown;
+
+  /** Strings under keys. */
+  type Attributes = Record<string, string>;
+
+  /** Which cookies are removed: those to which all members apply. */
+  interface CookieFilter {
+    /** Their name. */
+    name?: string;
+    /** Their domain, as `cookies` lists it. */
+    domain?: string;
+    /** Their path. */
+    path?: string;
+  }
+
+  /** A cookie. One that is set needs `url` or `domain`. */
+  interface Cookie {
+    /** Its name. */
+    name: string;
+    /** Its value. */
+    value: string;
+    /** A URL that gives its domain, its path and whether it is secure. Only of cookies that are set. */
+    url?: string;
+    /** Its domain. With a dot before it, subdomains have the cookie too. */
+    domain?: string;
+    /** Its path; `/` if absent. */
+    path?: string;
+    /** When it ends, in seconds since 1970; with the session of the browser if absent. */
+    expires?: number;
+    /** Whether scripts do not see it. */
+    httpOnly?: boolean;
+    /** Whether it is sent by HTTPS only. */
+    secure?: boolean;
+    /** To which other sites it is sent. */
+    sameSite?: SameSite;
+  }
+
+  /** To which other sites a cookie is sent. `Strict`: to none. `Lax`: when a link leads there. `None`: to all; the cookie must be `secure`. */
+  type SameSite = 'Strict' | 'Lax' | 'None';
+
+  /** A storage of an origin. `local`: `localStorage`, of all pages of the origin in this context. `session`: `sessionStorage`, of this page. */
+  type StorageArea = 'local' | 'session';
+
+  /** A regular expression in the syntax of JavaScript, without look-around and back references. */
+  type RegularExpression = string;
+
+  /** The type of a request, in the words of Puppeteer. */
+  type ResourceType = 'cspviolationreport' | 'document' | 'eventsource' | 'fedcm' | 'fetch' | 'font' | 'image' | 'manifest' | 'media' | 'other' | 'ping' | 'prefetch' | 'preflight' | 'script' | 'signedexchange' | 'stylesheet' | 'texttrack' | 'websocket' | 'xhr';
+
+  /** What happens to a request of a page. `abort`: it fails. `fulfill`: it is answered with `status`, `headers` and `body`. `continue`: it is sent, with `headers` changed. */
+  type RouteAction = 'abort' | 'fulfill' | 'continue';
 
   /** A part of a session's state. `cookies`: cookies with all their attributes. `localStorage`: localStorage of every origin of the session. `indexedDB`: `IndexedDB` of every origin of the session. `pages`: the open pages, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: the values of form fields of the pages, passwords included. */
   type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
@@ -400,8 +501,19 @@ export namespace Ghost {
     status?: number;
   }
 
-  /** Strings under keys. */
-  type Attributes = Record<string, string>;
+  /** The response with a document. */
+  interface DocumentResponse {
+    /** Its URL, after all redirections. */
+    url: string;
+    /** Its status. */
+    status: number;
+    /** The words behind the status; empty in HTTP/2. */
+    statusText: string;
+    /** The address of the server, or of the proxy by which the page left. */
+    ip?: string;
+    /** Its port. */
+    port?: number;
+  }
 
   /** An element of a page. */
   interface FoundElement {
@@ -429,6 +541,62 @@ export namespace Ghost {
     url: string;
     /** The first 200 characters of its text. */
     text: string;
+  }
+
+  /** What an action of a list came to. */
+  interface StepResult {
+    /** Its number in the list, from 0. */
+    step: number;
+    /** The action, such as `click`. */
+    action: string;
+    /** What it answered. */
+    result?: AnyValue;
+    /** Why it failed, as a problem of RFC 9457. */
+    error?: AnyValue;
+  }
+
+  /** An entry of a page's console. */
+  interface ConsoleLine {
+    /** The method, such as `log`, `warning` or `error`. */
+    type: string;
+    /** Its arguments as text, with spaces between them; the first 2000 characters. */
+    text: string;
+  }
+
+  /** A rule for requests of a page. */
+  interface RouteInfo {
+    /** Its id, for `unroute`. */
+    id: string;
+    /** The URLs of the requests. */
+    url: string;
+    /** What happens to them. */
+    action: RouteAction;
+    /** The requests to which it was applied so far. */
+    requests: number;
+  }
+
+  /** A script that runs in each new document of a page, before the scripts of the document. */
+  interface InitScript {
+    /** Its id, for `remove`. */
+    id: string;
+    /** Where it runs. */
+    world: World;
+    /** Its length in bytes. */
+    size: number;
+  }
+
+  /** A line of a page's console. */
+  interface ConsoleEntry {
+    /** `log`, `info`, `warning`, `error`, `debug` and the other methods of `console`; `exception` for an exception that nothing caught; `network`, `security` and others for what Chrome says itself. */
+    kind: string;
+    /** The first 10,000 characters of the text. */
+    text: string;
+    /** The script that wrote it, or the resource that it is about. */
+    url?: string;
+    /** The line of the script, from 1. */
+    line?: number;
+    /** In milliseconds since 1970. */
+    time: number;
   }
 
   /** The saved state of a session. It belongs to the owner of the session. */
@@ -524,6 +692,27 @@ export namespace Ghost {
     /** When it was uploaded, in milliseconds since 1970-01-01 UTC. */
     uploadedAt: number;
   }
+
+  /** A request that is performed while its caller does not wait for it. */
+  interface Job {
+    /** Its id. */
+    id: string;
+    /** The operation, such as `pageClick`. */
+    operation: string;
+    /** How far it has come. */
+    state: JobState;
+    /** When it was begun, in milliseconds since 1970-01-01 UTC. */
+    createdAt: number;
+    /** When it ended; absent while it runs. */
+    endedAt?: number;
+    /** What the operation answered. A list of jobs is without it. */
+    result?: AnyValue;
+    /** Why the operation failed, as a problem of RFC 9457. A list of jobs is without it. */
+    error?: AnyValue;
+  }
+
+  /** How far a job has come. `running`: it is being performed, or waits for its turn. `done`: it has a `result`. `failed`: it has an `error`. */
+  type JobState = 'running' | 'done' | 'failed';
 
   /** What a session has used since it started. */
   interface Usage {
@@ -761,6 +950,16 @@ export namespace Ghost {
     page: string;
   }
 
+  /** Of `ghost.releaseHandles`. */
+  interface ReleaseHandlesParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** The handle; all of the page if absent. */
+    handle?: string;
+  }
+
   /** Of `ghost.pageGoto`. */
   interface PageGotoParams {
     /** The session; that of this connection if absent. */
@@ -771,10 +970,16 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The URL. */
     url: string;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
+    /** The page that links to it, as the header `Referer` says. */
+    referer?: string;
+    /** Whether the answer describes the `response`. */
+    details?: boolean;
   }
 
   /** Of `ghost.pageGoto`. */
@@ -803,6 +1008,8 @@ export namespace Ghost {
     expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
+    /** The response, if the request asks for it and the document was loaded by HTTP. */
+    response?: DocumentResponse;
   }
 
   /** Of `ghost.pageReload`. */
@@ -815,6 +1022,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -845,6 +1054,8 @@ export namespace Ghost {
     expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
+    /** The response, if the request asks for it and the document was loaded by HTTP. */
+    response?: DocumentResponse;
   }
 
   /** Of `ghost.pageBack`. */
@@ -857,6 +1068,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -887,6 +1100,8 @@ export namespace Ghost {
     expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
+    /** The response, if the request asks for it and the document was loaded by HTTP. */
+    response?: DocumentResponse;
   }
 
   /** Of `ghost.pageForward`. */
@@ -899,6 +1114,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -929,6 +1146,8 @@ export namespace Ghost {
     expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
+    /** The response, if the request asks for it and the document was loaded by HTTP. */
+    response?: DocumentResponse;
   }
 
   /** Of `ghost.pageFocus`. */
@@ -941,6 +1160,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -985,6 +1206,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1033,6 +1256,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1081,6 +1306,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1125,6 +1352,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1171,6 +1400,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1219,6 +1450,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1265,6 +1498,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1311,6 +1546,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1359,6 +1596,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1417,6 +1656,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1463,6 +1704,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1509,6 +1752,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1555,6 +1800,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1605,6 +1852,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1653,6 +1902,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1671,6 +1922,10 @@ export namespace Ghost {
     mask?: Locator[];
     /** The CSS colour of these rectangles; `#FF00FF` if absent. */
     maskColor?: string;
+    /** Whether the background is transparent where the page has none; not for JPEG. */
+    omitBackground?: boolean;
+    /** Whether it is encoded faster, and larger. */
+    optimizeForSpeed?: boolean;
   }
 
   /** Of `ghost.pageScreenshot`. */
@@ -1713,6 +1968,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** Whether it is in landscape format. */
     landscape?: boolean;
     /** Whether backgrounds are printed. */
@@ -1727,6 +1984,18 @@ export namespace Ghost {
     paperHeight?: number;
     /** The pages, such as `1-5, 8`; all if absent. */
     pageRanges?: string;
+    /** The margins; those of Chrome if absent. */
+    margin?: PaperMargin;
+    /** The HTML above each page, in which elements of the classes `date`, `title`, `url`, `pageNumber` and `totalPages` get those values. Without `footer`, there is none. */
+    header?: string;
+    /** The HTML below each page, as in `header`. */
+    footer?: string;
+    /** Whether the background is transparent where the page has none. */
+    omitBackground?: boolean;
+    /** Whether the PDF says what is a heading, a paragraph and so on; as Chrome decides if absent. */
+    tagged?: boolean;
+    /** Whether the PDF has an outline, made from the headings. */
+    outline?: boolean;
   }
 
   /** Of `ghost.pagePdf`. */
@@ -1757,8 +2026,8 @@ export namespace Ghost {
     data: string;
   }
 
-  /** Of `ghost.pageEvaluate`. */
-  interface PageEvaluateParams {
+  /** Of `ghost.pageScripting`. */
+  interface PageScriptingParams {
     /** The session; that of this connection if absent. */
     id?: string;
     /** The target id of the page, or `first`, the oldest page. */
@@ -1767,18 +2036,14 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
-    /** The expression. One of `expression` and `function` is needed. */
-    expression?: string;
-    /** The function, such as `(a, b) => a + b`. */
-    function?: string;
-    /** The arguments of the function. */
-    args?: AnyValue[];
-    /** Where it runs; `main` if absent. */
-    world?: World;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** Whether they run. */
+    enabled: boolean;
   }
 
-  /** Of `ghost.pageEvaluate`. */
-  interface PageEvaluateResult {
+  /** Of `ghost.pageScripting`. */
+  interface PageScriptingResult {
     /** The URL of the page after it. */
     url: string;
     /** Whether another document was loaded, or the URL changed. */
@@ -1801,56 +2066,6 @@ export namespace Ghost {
     omitted?: number;
     /** What the request expected, and came. */
     expected?: Expected;
-    /** The value; absent if it is `undefined`. */
-    value?: AnyValue;
-  }
-
-  /** Of `ghost.pageSnapshot`. */
-  interface PageSnapshotParams {
-    /** The session; that of this connection if absent. */
-    id?: string;
-    /** The target id of the page, or `first`, the oldest page. */
-    page: string;
-    /** How long it may take. If absent or more than the server allows, as the server is configured. */
-    timeout?: Milliseconds;
-    /** What it must cause: it is answered when all of that has come. */
-    expect?: Expect;
-    /** The element. One of `locator`, `selector` and `ref` names it. */
-    locator?: Locator;
-    /** The element, in Playwright's selector syntax. */
-    selector?: string;
-    /** The element, by a reference of the last `snapshot`, such as `e12`. */
-    ref?: string;
-    /** Most levels; all if absent. */
-    depth?: number;
-  }
-
-  /** Of `ghost.pageSnapshot`. */
-  interface PageSnapshotResult {
-    /** The URL of the page after it. */
-    url: string;
-    /** Whether another document was loaded, or the URL changed. */
-    navigated: boolean;
-    /** The time that it took. */
-    took: Milliseconds;
-    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
-    opened?: OpenedPage[];
-    /** The target ids of the session's pages that were closed meanwhile. */
-    closed?: string[];
-    /** The dialogs of the page. */
-    dialogs?: PageDialogInfo[];
-    /** The downloads that the page began. */
-    downloads?: Download[];
-    /** The file chooser that the page opened. */
-    fileChooser?: FileChooserInfo;
-    /** The exceptions of the page that nothing caught. */
-    errors?: PageException[];
-    /** How many entries did not fit into these lists. */
-    omitted?: number;
-    /** What the request expected, and came. */
-    expected?: Expected;
-    /** The snapshot in YAML, in Playwright's form. */
-    snapshot: string;
   }
 
   /** Of `ghost.pageClick`. */
@@ -1863,6 +2078,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1925,6 +2142,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1985,6 +2204,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -2041,6 +2262,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -2097,6 +2320,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element that is dragged. */
     source: ElementName;
     /** The element on which it is dropped. */
@@ -2149,6 +2374,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -2193,6 +2420,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The fields, at most 100. */
     fields: FormField[];
   }
@@ -2233,6 +2462,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -2279,6 +2510,8 @@ export namespace Ghost {
     timeout?: Milliseconds;
     /** What it must cause: it is answered when all of that has come. */
     expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** Whether it is accepted; it is dismissed otherwise. */
     accept: boolean;
     /** The text that a `prompt` is given, with `accept`. */
@@ -2309,6 +2542,878 @@ export namespace Ghost {
     omitted?: number;
     /** What the request expected, and came. */
     expected?: Expected;
+  }
+
+  /** Of `ghost.pageActions`. */
+  interface PageActionsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The actions. Each is an object with the name of the `action`, such as `click`, and the members that it has by itself, without `id`, `page` and `detach`. `timeout` of the list is the limit for all of them together. */
+    actions: AnyValue[];
+    /** Whether the actions behind one that fails are performed too. If not, the list fails with it. */
+    continueOnError?: boolean;
+  }
+
+  /** Of `ghost.pageActions`. */
+  interface PageActionsResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** What each of them came to. */
+    results: StepResult[];
+    /** How many failed. */
+    failed: number;
+  }
+
+  /** Of `ghost.pageEvaluate`. */
+  interface PageEvaluateParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The expression. One of `expression` and `function` is needed. */
+    expression?: string;
+    /** The function, such as `(a, b) => a + b`. */
+    function?: string;
+    /** The arguments of the function. `{"$handle": "h1"}` is the value of a handle; with one, the function runs in the world and in the frame of the handle. */
+    args?: AnyValue[];
+    /** Where it runs; `main` if absent. */
+    world?: World;
+    /** The frame in which it runs, by its element (`iframe`); the main frame if absent. */
+    frame?: Locator;
+    /** Whether the value stays in the page, and the answer has a handle of it. A value that is no object is in the answer. */
+    handle?: boolean;
+    /** Whether the answer has what was written to the console meanwhile. */
+    console?: boolean;
+  }
+
+  /** Of `ghost.pageEvaluate`. */
+  interface PageEvaluateResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The value; absent if it is `undefined`. */
+    value?: AnyValue;
+    /** The handle of a value that stays in the page. */
+    handle?: string;
+    /** What that value is, such as `HTMLDivElement` or `Array(3)`. */
+    description?: string;
+    /** What was written to the console meanwhile, if that was asked for: the first 1000 entries. */
+    console?: ConsoleLine[];
+  }
+
+  /** Of `ghost.pageSnapshot`. */
+  interface PageSnapshotParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** How many levels below the first; all if absent. */
+    depth?: number;
+    /** Whether it has only what takes input: buttons, links, fields, and what has the cursor of a link. */
+    interactiveOnly?: boolean;
+    /** Whether each element has its area in the viewport of its frame, as `[box=x,y,width,height]`. */
+    boxes?: boolean;
+    /** Most bytes. A longer one is cut at a line, and `omitted` says how many lines there are more. */
+    maxBytes?: number;
+    /** The `version` of an earlier snapshot of the page. The answer has the lines that are different, if that is shorter. */
+    since?: string;
+  }
+
+  /** Of `ghost.pageSnapshot`. */
+  interface PageSnapshotResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The snapshot in YAML, in Playwright's form. With `since`, what is different, as a unified diff. */
+    snapshot: string;
+    /** The version of the snapshot, for `since`. */
+    version: string;
+    /** The version from which `snapshot` shows the differences. Absent if it is a whole snapshot: because none was named, because the named one is not known any more, or because the differences would be longer. */
+    since?: string;
+    /** Lines that were cut because of `maxBytes`. */
+    omittedLines?: number;
+  }
+
+  /** Of `ghost.pageViewport`. */
+  interface PageViewportParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** In CSS pixels. */
+    width: Uint32OrNull;
+    /** In CSS pixels. */
+    height: Uint32OrNull;
+    /** Device pixels for one CSS pixel; 1 if absent. */
+    deviceScaleFactor?: number;
+    /** Whether `meta viewport` counts and scrollbars lie over the page, as on a phone. */
+    isMobile?: boolean;
+    /** Whether it has a touch screen. */
+    hasTouch?: boolean;
+  }
+
+  /** Of `ghost.pageViewport`. */
+  interface PageViewportResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageEmulate`. */
+  interface PageEmulateParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** A device of Playwright's list, such as `iPhone 15` or `Pixel 7`: its viewport, user agent and touch screen. */
+    device?: StringOrNull;
+    /** The locale of numbers and dates, such as `de-DE`. */
+    locale?: StringOrNull;
+    /** The time zone, such as `Europe/Berlin`. */
+    timezone?: StringOrNull;
+    /** The position; pages also need the permission `geolocation`. */
+    geolocation?: GeolocationOrNull;
+    /** The kind of media for which styles are chosen. */
+    media?: MediaTypeOrNull;
+    /** The colours that the user prefers. */
+    colorScheme?: ColorSchemeOrNull;
+    /** Whether the user prefers less motion. */
+    reducedMotion?: ReducedMotionOrNull;
+    /** The user agent. */
+    userAgent?: StringOrNull;
+    /** Whether the page has no network. */
+    offline?: BooleanOrNull;
+    /** How many times slower its processor is, 1 to 100. */
+    cpuRate?: DoubleOrNull;
+  }
+
+  /** Of `ghost.pageEmulate`. */
+  interface PageEmulateResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageHeaders`. */
+  interface PageHeadersParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The headers; none resets them. */
+    headers: Attributes;
+  }
+
+  /** Of `ghost.pageHeaders`. */
+  interface PageHeadersResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pagePermissions`. */
+  interface PagePermissionsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The origin, such as `https://example.org`; all if absent. */
+    origin?: string;
+    /** Names of Chrome's protocol, such as `geolocation` and `notifications`, or of Playwright, such as `camera`. */
+    permissions?: string[];
+    /** Whether the permissions of all origins are reset first. */
+    reset?: boolean;
+  }
+
+  /** Of `ghost.pagePermissions`. */
+  interface PagePermissionsResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageAuthenticate`. */
+  interface PageAuthenticateParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The user. */
+    username?: string;
+    /** The password. */
+    password?: string;
+    /** The only origin that gets them, such as `https://example.org`; each that asks if absent. */
+    origin?: string;
+  }
+
+  /** Of `ghost.pageAuthenticate`. */
+  interface PageAuthenticateResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageCookies`. */
+  interface PageCookiesParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** Whether all cookies of the context are removed first. */
+    clear?: boolean;
+    /** The cookies to remove. */
+    remove?: CookieFilter[];
+    /** The cookies to set. */
+    set?: Cookie[];
+    /** Only cookies that are sent to one of these URLs are listed. */
+    urls?: string[];
+  }
+
+  /** Of `ghost.pageCookies`. */
+  interface PageCookiesResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The cookies. */
+    cookies: Cookie[];
+  }
+
+  /** Of `ghost.pageStorage`. */
+  interface PageStorageParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The origin, which the page or one of its frames must have; that of the page if absent. */
+    origin?: string;
+    /** Which storage; `local` if absent. */
+    area?: StorageArea;
+    /** Whether all values are removed first. */
+    clear?: boolean;
+    /** The keys to remove. */
+    remove?: string[];
+    /** The values to set, by key. */
+    set?: Attributes;
+    /** Only these keys are read. */
+    keys?: string[];
+  }
+
+  /** Of `ghost.pageStorage`. */
+  interface PageStorageResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The origin. */
+    origin: string;
+    /** Its values by key. */
+    items: Attributes;
+  }
+
+  /** Of `ghost.pageRoute`. */
+  interface PageRouteParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The URLs, in which `*` stands for any characters except `/`, and `**` for any. */
+    url?: string;
+    /** A regular expression that some part of the URL matches. */
+    regex?: RegularExpression;
+    /** The types of the requests; any if there is none. */
+    resourceTypes?: ResourceType[];
+    /** What happens to the requests; `abort` if absent. */
+    action?: RouteAction;
+    /** The status of an answer (`fulfill`); 200 if absent. */
+    status?: number;
+    /** The headers of an answer (`fulfill`), or the headers that a request has in place of its own (`continue`). */
+    headers?: Attributes;
+    /** Headers that a request loses (`continue`). */
+    removeHeaders?: string[];
+    /** The body of an answer (`fulfill`). */
+    body?: string;
+    /** Whether the body is in base64. */
+    base64?: boolean;
+  }
+
+  /** Of `ghost.pageRoute`. */
+  interface PageRouteResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The rules, the oldest first. Of several that match, the newest is applied. */
+    routes: RouteInfo[];
+    /** The id of the rule that was added. */
+    added?: string;
+  }
+
+  /** Of `ghost.pageUnroute`. */
+  interface PageUnrouteParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The id of the rule; all if absent. */
+    route?: string;
+  }
+
+  /** Of `ghost.pageUnroute`. */
+  interface PageUnrouteResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The rules, the oldest first. Of several that match, the newest is applied. */
+    routes: RouteInfo[];
+    /** The id of the rule that was added. */
+    added?: string;
+  }
+
+  /** Of `ghost.pageScripts`. */
+  interface PageScriptsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The source of the script to add. */
+    add?: string;
+    /** Where it runs; `main` if absent. */
+    world?: World;
+    /** The id of the script to remove. */
+    remove?: string;
+  }
+
+  /** Of `ghost.pageScripts`. */
+  interface PageScriptsResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The scripts, in the order in which they run. */
+    scripts: InitScript[];
+    /** The id of the script that was added. */
+    added?: string;
+  }
+
+  /** Of `ghost.pageCdp`. */
+  interface PageCdpParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The method, such as `DOM.getDocument`. */
+    method: string;
+    /** Its params, an object. */
+    params?: AnyValue;
+  }
+
+  /** Of `ghost.pageCdp`. */
+  interface PageCdpResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The result, as Chrome wrote it. */
+    result: AnyValue;
+  }
+
+  /** Of `ghost.pageMarkdown`. */
+  interface PageMarkdownParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageMarkdown`. */
+  interface PageMarkdownResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The Markdown. */
+    markdown: string;
+  }
+
+  /** Of `ghost.pageConsole`. */
+  interface PageConsoleParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** Whether the lines are forgotten once they are read. */
+    clear?: boolean;
+    /** Whether recording ends, and all is forgotten. */
+    stop?: boolean;
+  }
+
+  /** Of `ghost.pageConsole`. */
+  interface PageConsoleResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The lines, the oldest first. */
+    entries: ConsoleEntry[];
+    /** Lines that were dropped because there were too many. */
+    dropped: number;
+  }
+
+  /** Of `ghost.pageNetwork`. */
+  interface PageNetworkParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** Whether the requests are forgotten once they are read. */
+    clear?: boolean;
+    /** Whether recording ends, and all is forgotten. */
+    stop?: boolean;
+  }
+
+  /** Of `ghost.pageNetwork`. */
+  interface PageNetworkResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The requests in the form of HAR 1.2, the oldest first, without bodies. */
+    har: AnyValue;
+    /** Requests that were dropped because there were too many. */
+    dropped: number;
   }
 
   /** Of `ghost.saveSnapshot`. */
@@ -2531,12 +3636,18 @@ export namespace Ghost {
     id?: string;
     /** How long to wait until there is a download and none is arriving; at most 5 minutes. In a query it may have a unit: `30s`. */
     wait?: Milliseconds;
+    /** Most downloads on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
   }
 
   /** Of `ghost.listDownloads`. */
   interface ListDownloadsResult {
     /** The downloads, the earliest first. */
     downloads: Download[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
   }
 
   /** Of `ghost.deleteDownload`. */
@@ -2551,12 +3662,18 @@ export namespace Ghost {
   interface ListFilesParams {
     /** The session; that of this connection if absent. */
     id?: string;
+    /** Most files on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
   }
 
   /** Of `ghost.listFiles`. */
   interface ListFilesResult {
     /** The files, by name. */
     files: UploadedFile[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
   }
 
   /** Of `ghost.deleteFile`. */
@@ -2565,6 +3682,41 @@ export namespace Ghost {
     id?: string;
     /** The name of the file. */
     name: string;
+  }
+
+  /** Of `ghost.listJobs`. */
+  interface ListJobsParams {
+    /** Most jobs on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
+  }
+
+  /** Of `ghost.listJobs`. */
+  interface ListJobsResult {
+    /** The jobs, the oldest first. */
+    jobs: Job[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
+  }
+
+  /** Of `ghost.getJob`. */
+  interface GetJobParams {
+    /** The job. */
+    job: string;
+    /** How long the answer waits until the job has ended, at most 5 minutes; 0 if absent. */
+    wait?: Milliseconds;
+  }
+
+  /** Of `ghost.getJob`. */
+  interface GetJobResult {
+    job: Job;
+  }
+
+  /** Of `ghost.deleteJob`. */
+  interface DeleteJobParams {
+    /** The job. */
+    job: string;
   }
 
   /** Of `ghost.sessionExpiring`. */
@@ -2689,6 +3841,8 @@ export namespace Ghost {
     'ghost.newPage': { params: NewPageParams; result: NewPageResult };
     /** Closes a page. Its `beforeunload` handlers do not run. */
     'ghost.closePage': { params: ClosePageParams; result: {} };
+    /** Frees a value that `evaluate` has kept, or all of a page. They are freed as well when the page shows another document. */
+    'ghost.releaseHandles': { params: ReleaseHandlesParams; result: {} };
     /** Navigates a page to a URL, and waits until it is loaded. The same URLs are allowed as for `Page.navigate`. */
     'ghost.pageGoto': { params: PageGotoParams; result: PageGotoResult };
     /** Reloads a page, and waits until it is loaded. */
@@ -2731,10 +3885,8 @@ export namespace Ghost {
     'ghost.pageScreenshot': { params: PageScreenshotParams; result: PageScreenshotResult };
     /** Prints a page as a PDF. */
     'ghost.pagePdf': { params: PagePdfParams; result: PagePdfResult };
-    /** Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited. */
-    'ghost.pageEvaluate': { params: PageEvaluateParams; result: PageEvaluateResult };
-    /** Reads the accessibility snapshot of an element, or of the page, with references by which the next actions can name elements. */
-    'ghost.pageSnapshot': { params: PageSnapshotParams; result: PageSnapshotResult };
+    /** Turns the scripts of a page on or off, for the documents that it opens from now on. Scripts of `evaluate` run anyway. */
+    'ghost.pageScripting': { params: PageScriptingParams; result: PageScriptingResult };
     /** Clicks an element, once it is visible, stable, enabled, and receives the click; or, with `x` and `y`, a point of the viewport at once. */
     'ghost.pageClick': { params: PageClickParams; result: PageClickResult };
     /** Clicks an element twice, as a double click. */
@@ -2753,6 +3905,40 @@ export namespace Ghost {
     'ghost.pageUpload': { params: PageUploadParams; result: PageUploadResult };
     /** Answers the open dialog of a page. It does not wait for the action that opened it. */
     'ghost.pageDialog': { params: PageDialogParams; result: PageDialogResult };
+    /** Performs actions one after the other. Actions of other callers wait until the last of them is done. With `Accept: text/event-stream` REST sends each result as an event, as soon as there is one. */
+    'ghost.pageActions': { params: PageActionsParams; result: PageActionsResult };
+    /** Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited. */
+    'ghost.pageEvaluate': { params: PageEvaluateParams; result: PageEvaluateResult };
+    /** Reads the accessibility snapshot of a page, or of an element as its root, with references by which the next actions can name elements. */
+    'ghost.pageSnapshot': { params: PageSnapshotParams; result: PageSnapshotResult };
+    /** Sets the size of a page, and what screen it seems to be on; `null` for width and height resets it. The page keeps it until it is closed, or a client sets its own. */
+    'ghost.pageViewport': { params: PageViewportParams; result: PageViewportResult };
+    /** Makes a page believe it is on another device, in another place, or in another state. What is absent stays; `null` resets. The page keeps it until it is closed, or a client sets its own. */
+    'ghost.pageEmulate': { params: PageEmulateParams; result: PageEmulateResult };
+    /** Sets headers that a page adds to each of its requests, in place of those that were set before. */
+    'ghost.pageHeaders': { params: PageHeadersParams; result: PageHeadersResult };
+    /** Grants permissions to an origin in the context of a page. The other permissions of the origin are denied. */
+    'ghost.pagePermissions': { params: PagePermissionsParams; result: PagePermissionsResult };
+    /** Answers servers that ask a page for a user and a password (HTTP authentication); without `username` no longer. */
+    'ghost.pageAuthenticate': { params: PageAuthenticateParams; result: PageAuthenticateResult };
+    /** Clears, removes and sets cookies of the context of a page, in this order; then lists them. */
+    'ghost.pageCookies': { params: PageCookiesParams; result: PageCookiesResult };
+    /** Clears, removes and sets values of the storage of an origin, in this order; then reads it. */
+    'ghost.pageStorage': { params: PageStorageParams; result: PageStorageResult };
+    /** Adds a rule for requests of a page: they fail, or are answered, or are sent with other headers. Without `url`, `regex` and `resourceTypes` it only lists the rules. Of these, all that are given must apply to a request. */
+    'ghost.pageRoute': { params: PageRouteParams; result: PageRouteResult };
+    /** Removes rules for requests of a page: one, or all. */
+    'ghost.pageUnroute': { params: PageUnrouteParams; result: PageUnrouteResult };
+    /** Removes or adds a script that runs in each new document of a page, before the scripts of the document; then lists them. The present document is left as it is. */
+    'ghost.pageScripts': { params: PageScriptsParams; result: PageScriptsResult };
+    /** Sends a command of CDP to a page, under the rules that hold for clients of the session. It is sent on a CDP session that all such commands of the page share: what they set stays, and events are not received. */
+    'ghost.pageCdp': { params: PageCdpParams; result: PageCdpResult };
+    /** Reads an element, or the page, as Markdown. */
+    'ghost.pageMarkdown': { params: PageMarkdownParams; result: PageMarkdownResult };
+    /** Reads the console of a page. The first request begins to record it. */
+    'ghost.pageConsole': { params: PageConsoleParams; result: PageConsoleResult };
+    /** Reads the requests of a page. The first request begins to record them. */
+    'ghost.pageNetwork': { params: PageNetworkParams; result: PageNetworkResult };
     /** Saves the state of a session. Its clients and pages do not notice. */
     'ghost.saveSnapshot': { params: SaveSnapshotParams; result: SaveSnapshotResult };
     /** Writes a snapshot into a running session: first the storage, then its pages are opened. If the session has a client, only that client can do it, over its own connection. */
@@ -2785,6 +3971,12 @@ export namespace Ghost {
     'ghost.listFiles': { params: ListFilesParams; result: ListFilesResult };
     /** Deletes a file that a client uploaded. A page that has it open can go on reading it. */
     'ghost.deleteFile': { params: DeleteFileParams; result: {} };
+    /** Lists the jobs of this owner: requests that were sent with `Prefer: respond-async`. They are without their results. */
+    'ghost.listJobs': { params: ListJobsParams; result: ListJobsResult };
+    /** Shows a job, with its result if it has one. */
+    'ghost.getJob': { params: GetJobParams; result: GetJobResult };
+    /** Stops a job, if it runs, and forgets it. */
+    'ghost.deleteJob': { params: DeleteJobParams; result: {} };
   }
 
   /** Every event: what it tells. */
