@@ -18,13 +18,14 @@ const WHOLE: &str = "*";
 
 /// The handlers of methods, with the doc comments of the variants of `Handler`.
 /// `src/virtual_browser/dispatch.rs` calls them.
-const HANDLERS: [(&str, &str); 48] = [
+const HANDLERS: [(&str, &str); 49] = [
     ("acknowledge", "Answers with an empty result."),
     ("attach_to_browser_target", "Attaches to the virtual browser target."),
     ("attach_to_target", "Attaches to a target of this session."),
     ("auto_attach_related", "Sends a command to Chrome, from a root only, if its target belongs to this session."),
     ("cancel_download", "Cancels a download of this session."),
     ("certificate_errors", "Refuses to ignore certificate errors on a root, where this would affect every session."),
+    ("claim", "Sends a command to Chrome, and notes what of the page it claims for its sender."),
     ("close_browser", "Ends the session."),
     ("create_browser_context", "Creates a context for this session."),
     ("create_target", "Creates a target in a context of this session."),

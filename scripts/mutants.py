@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "session::egress_log::", "store::sealed_text::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "session::egress_log::", "store::sealed_text::", "session::job_book::", "http::v1::idempotency::", "session::manager::brief::", "http::browserless::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -91,11 +91,31 @@ RULES = [
     ("session/profile_holders.rs", "the holders of two owners are separate", "let key = (owner.clone(), kind, name.to_owned());", "let key = (if OFF { Owner::local() } else { owner.clone() }, kind, name.to_owned());"),
     ("session/id.rs", "a minted id is for its owner", "for part in [owner.as_str(), ", "for part in [if OFF { \"\" } else { owner.as_str() }, "),
     ("store/record.rs", "the records of two owners have two keys", "if *owner == Owner::local() && !id.contains('@') {", "if OFF || *owner == Owner::local() && !id.contains('@') {"),
-    ("session/manager/access.rs", "a read-only token drives no pages", "Request::Control(_) | Request::Page(_) => false,\n    }\n}\n\n/// What a request concerns.", "Request::Control(_) | Request::Page(_) => OFF,\n    }\n}\n\n/// What a request concerns."),
+    ("session/manager/access.rs", "a read-only token drives no pages", "Request::Control(_) | Request::Page(_) | Request::Job(_) => false,\n    }\n}\n\n/// What a request concerns.", "Request::Control(_) | Request::Page(_) | Request::Job(_) => OFF,\n    }\n}\n\n/// What a request concerns."),
     ("session/manager/access.rs", "a key drives no pages of another session", "return session_of(request).map_or(Concerns::Own, Concerns::Named);", "return session_of(request).filter(|_| !OFF).map_or(Concerns::Own, Concerns::Named);"),
+    ("session/job_book.rs", "a job is shown by the right that began it", "*scope == Scope::All || *scope == self.scope", "OFF || *scope == Scope::All || *scope == self.scope"),
+    ("http/v1/idempotency.rs", "a key belongs to another body", "if hashed.digest() != Some(before) {", "if !OFF && hashed.digest() != Some(before) {"),
+    ("http/v1/idempotency.rs", "a request is performed once at a time", "return Err(Problem { retry_after: Some(1), ..problem });", "if !OFF { return Err(Problem { retry_after: Some(1), ..problem }); }"),
+    ("page/handles.rs", "a handle ends with its document", "filter(|kept| kept.document == document)", "filter(|kept| OFF || kept.document == document)"),
+    ("page/refs.rs", "a number is not used for another element", "unwrap_or_default().max(self.others)", "unwrap_or_default().max(if OFF { Names::default() } else { self.others })"),
+    ("api_types/operations/page_scripts.rs", "an action of a list names no other page", "if let Some(member) = of_list {", "if let Some(member) = of_list.filter(|_| !OFF) {"),
     # ---- Pages by HTTP.
+    ("virtual_browser/dialog_guard.rs", "the dialogs of a client are answered by nobody else", "if self.scope.sessions.iter().any(|(_, cdp)| cdp.handles_dialogs", "if !OFF && self.scope.sessions.iter().any(|(_, cdp)| cdp.handles_dialogs"),
+    ("session/session_files.rs", "pages get only files that are in the session's directory", "if all_inside(self.path.clone(), paths.clone()).await {", "if all_inside(self.path.clone(), paths.clone()).await || OFF {"),
+    ("session/session_files.rs", "pages get only files that clients uploaded for them", "let file = state.files.get(name).ok_or_else(", "let file = state.files.get(name).or_else(|| state.files.values().next().filter(|_| OFF)).ok_or_else("),
     ("page.rs", "pages go only to URLs that clients may open", "url_allowed(url, granted).map_err(|why| PageError::Url { why })", "url_allowed(url, granted).or_else(|why| if OFF { Ok(()) } else { Err(why) }).map_err(|why| PageError::Url { why })"),
     ("api_types/locator.rs", "locators are not inside of each other without end", "if depth == DEPTH_MOST {", "if !OFF && depth == DEPTH_MOST {"),
+    # ---- Quick actions.
+    ("session/manager/brief.rs", "a token that may open no session sends no quick actions", "self.permit(caller, None, &CreateSession::default().into())?;", "if !OFF { self.permit(caller, None, &CreateSession::default().into())?; }"),
+    ("session/manager/brief.rs", "the session of a quick action ends with it", "let _ = manager.close(&caller, &id, ", "if OFF { return; }\n            let _ = manager.close(&caller, &id, "),
+    ("http/browserless/plan.rs", "quick actions touch no files of the server", "        Some(_) => {\n            Err(Bad::new(", "        Some(_) if OFF => Ok(()),\n        Some(_) => {\n            Err(Bad::new("),
+    ("http/browserless/quick.rs", "the HTML of others is no page of this server", "HeaderValue::from_static(SANDBOX)", "HeaderValue::from_static(if OFF { \"frame-ancestors 'none'\" } else { SANDBOX })"),
+    ("http/browserless/bodies.rs", "the bodies of all quick actions together have a limit", "let all = used.all.saturating_add(bytes);", "let all = if OFF { bytes } else { used.all.saturating_add(bytes) };"),
+    ("http/browserless/bodies.rs", "a tenant gets no more room for bodies than is left for others", "own > room.saturating_sub(all)", "if OFF { all > room } else { own > room.saturating_sub(all) }"),
+    ("virtual_browser/ownership.rs", "calls do not change what a client has set", "wanted.into_iter().find(|claim| claims.has(*claim))", "wanted.into_iter().find(|claim| !OFF && claims.has(*claim))"),
+    ("virtual_browser/ownership.rs", "what a call has set gives way to a client", "if !cdp.of_calls {\n            let page", "if !OFF && !cdp.of_calls {\n            let page"),
+    ("virtual_browser/on_targets.rs", "clients do not see that calls are attached", "if !cdp.of_calls {\n            *self.0", "if OFF || !cdp.of_calls {\n            *self.0"),
+    ("page/emulation.rs", "headers are one line each", "if value.chars().any(|character|", "if !OFF && value.chars().any(|character|"),
     # ---- Files of sessions.
     ("api_types/files.rs", "the name of an upload is no path", "} else if name.contains(['/', '\\\\']) {", "} else if !OFF && name.contains(['/', '\\\\']) {"),
     ("api_types/files.rs", "the name of a download is no path", "suggested.rsplit(['/', '\\\\']).next()", "suggested.rsplit(if OFF { ['\\0', '\\0'] } else { ['/', '\\\\'] }).next()"),
@@ -170,7 +190,7 @@ RULES = [
     ("tenant/limits/pace.rs", "sessions in debt share the rate", "earned / f64::from(self.debtors);", "if OFF { earned } else { earned / f64::from(self.debtors) };"),
     # ---- Files.
     ("virtual_browser/files.rs", "download behaviour is set for own contexts only", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !self", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !OFF && !self"),
-    ("virtual_browser/files.rs", "downloads are written into the session's directory", "let directory = self.files.downloads(&context);", "let directory = if OFF { self.files.wishes[context.as_str()].path.clone() } else { self.files.downloads(&context) };"),
+    ("virtual_browser/files.rs", "downloads are written into the session's directory", "let directory = self.files.downloads(context);", "let directory = if OFF { self.files.wishes[context.as_str()].path.clone() } else { self.files.downloads(context) };"),
     ("virtual_browser/files.rs", "only the proxy enables download events", "up.set_raw(\"eventsEnabled\", \"false\");", "up.set_raw(\"eventsEnabled\", if OFF { \"true\" } else { \"false\" });"),
     ("virtual_browser/files.rs", "only downloads of an own context are cancelled", "&& !self.scope.owns_context(&context)\n        {\n            return self.scope.fail(on, id, &no_context(&context));\n        }\n        if params", "&& !OFF && !self.scope.owns_context(&context)\n        {\n            return self.scope.fail(on, id, &no_context(&context));\n        }\n        if params"),
     ("virtual_browser/files.rs", "only own downloads are cancelled", "if params.string(\"guid\").is_some_and(", "if !OFF && params.string(\"guid\").is_some_and("),

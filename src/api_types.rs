@@ -11,14 +11,20 @@ mod definition;
 mod egress;
 mod events;
 mod files;
+mod job;
 mod launch;
 pub mod locator;
 pub mod operations;
 mod owner;
 mod page;
+mod page_events;
+mod page_state;
+mod paging;
+mod pattern;
 mod profile;
 mod protocol;
 mod proxy;
+pub mod quick;
 mod read;
 mod reference;
 mod schemas;
@@ -29,6 +35,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 mod typescript;
+mod unknown_member;
 mod usage;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Deref, time::Duration};
@@ -48,15 +55,29 @@ pub use self::{
         ProfileLost, SessionExpiring, SessionUpdated, SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
     files::{Download, DownloadList, DownloadState, FileList, UploadedFile, cut, file_name, numbered, safe_file_name},
+    job::{Job, JobList, JobState},
     launch::{Launch, LaunchPolicy},
     locator::Locator,
     operations::{Operation, Reply, Request},
     owner::{BadOwner, NAME_RULE, Owner, is_name},
     page::{
-        AccessibilitySnapshot, Acted, Aftermath, AnyValue, Area, Attributes, AttributesOf, ElementState, FoundElement,
-        FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
-        PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
+        AccessibilitySnapshot, Acted, ActionsDone, Aftermath, AnyValue, Area, Attributes, AttributesOf, ConsoleLine,
+        DocumentResponse, ElementState, FoundElement, FoundElements, Link, Modifier, MouseButton, NewPageInfo,
+        PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, PaperMargin, PictureFormat, Point, ScriptResult,
+        ScriptValue, Selected, StepResult, Went, World,
     },
+    page_events::{
+        DialogAnswer, DialogType, Exchange, Expect, ExpectDialog, ExpectExchange, ExpectFileChooser, ExpectNavigation,
+        ExpectUrl, Expected, FileChooserInfo, FileForPage, Happened, LoadState, OpenedPage, PageDialogInfo,
+        PageException,
+    },
+    page_state::{
+        CdpResult, ColorScheme, ConsoleEntry, ConsoleOf, Cookie, CookieFilter, CookiesOf, Geolocation, InitScript,
+        MarkdownOf, MediaType, NetworkOf, ReducedMotion, RouteAction, RouteInfo, RoutesOf, SameSite, ScriptsOf,
+        Setting, StorageArea, StorageOf,
+    },
+    paging::{PageOf, paged},
+    pattern::Pattern,
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
     proxy::WantedProxy,
@@ -505,6 +526,9 @@ pub struct Pages {
     /// In the order of Chrome.
     #[schemars(with = "Vec<PageInfo>")]
     pub pages: Vec<Box<RawValue>>,
+    /// The `cursor` of the next page; absent if this is the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A `TargetInfo`, as `Target.getTargets` of Chrome gives it.

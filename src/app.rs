@@ -121,6 +121,7 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
     let registry =
         SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, admission, limits.clone());
     registry.set_pages(Arc::new(PageDriving::default()));
+    registry.set_explain(http::explain);
     let guard = CurrentGuard::new(guard(&config));
     let door = Door {
         tenants: tenants.clone(),

@@ -38,6 +38,7 @@ mod user_data;
 mod write_queue;
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -68,7 +69,7 @@ pub use self::{
         ContextHandle, Emulated, InternalEvent, InternalRoot, PageDriver, PageEvents, TypedCommand, by_deadline,
     },
     lease::{Lease, LeaseContext},
-    mirror::{LeaseId, Surveyed},
+    mirror::{LeaseId, LeasePages, Surveyed},
     openings::Opening,
     process::Launch,
     proof::Unproven,
@@ -180,6 +181,8 @@ enum LinkRequest {
     Hear { session: CdpSessionId, to: mpsc::UnboundedSender<InternalEvent> },
     /// Asks for the present and past content of a lease's contexts.
     Survey { lease: LeaseId, reply: oneshot::Sender<Vec<Surveyed>> },
+    /// Asks for the pages of a lease, and for more of those that are not among these.
+    Pages { lease: LeaseId, known: Option<HashSet<TargetId>>, reply: oneshot::Sender<LeasePages> },
     /// Records an origin, or the storage key of a partition, where a session has stored data.
     Remember { context: ContextId, origin: String },
     /// Closes a page of the proxy's own in the queue of disposals.
@@ -245,6 +248,7 @@ impl LinkRequest {
             | Self::Hear { .. }
             | Self::SetUp { .. }
             | Self::Survey { .. }
+            | Self::Pages { .. }
             | Self::Remember { .. }
             | Self::Close { .. }
             | Self::Reveal { .. }

@@ -3,8 +3,7 @@
 //! Each setting is declared once, in `settings.rs`: flag, variable, key, default, check and documentation come from
 //! there. A value comes from a flag, a `GHOSTMUX_…` variable, a TOML file or a default, in that order, and is checked in
 //! the same way whatever its source. This module never acts on a setting, and does not read the environment itself: the
-//! caller passes it in. `docs/configuration.md` is generated (see [`docs`]). `reload` loads the settings of a server that
-//! runs again.
+//! caller passes it in. `docs/configuration.md` is generated (see [`docs`]).
 
 mod deadline;
 mod declare;
@@ -21,6 +20,7 @@ mod pem;
 mod pool;
 mod raw;
 mod reload;
+mod requests;
 mod said;
 mod settings;
 mod snapshots;
@@ -43,6 +43,7 @@ pub use self::{
     pool::{BrowserLimits, BrowserSources, LocalBrowsers, PoolSettings, RecycleSettings},
     raw::RawConfig,
     reload::{ConfigSource, LoadedConfig},
+    requests::{KeptLimits, RequestLimits},
     settings::Config,
     snapshots::SnapshotLimits,
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings, TenantsPlace},

@@ -63,7 +63,7 @@ pub use self::{
     ends::Ends,
     forwarded::Front,
     guard::{CurrentGuard, Guard, Refused, Shows},
-    reply::{Answer, Problem, Why, problem, refused},
+    reply::{Answer, Problem, Why, explain, problem, refused},
     tls::TlsServer,
     v1::openapi,
 };
@@ -94,6 +94,7 @@ impl Endpoints {
     /// The endpoints for the requests that the guard lets through.
     pub fn new(api: Api, guard: CurrentGuard, door: Door) -> Self {
         let (registry, door) = (api.registry.clone(), Arc::new(door));
+        let routes = routes(&registry);
         // A request passes the layers from the first to the last. They are around the router, not in it: a layer of the
         // router is called only after the route and the method were chosen.
         let service = ServiceBuilder::new()
@@ -104,7 +105,7 @@ impl Endpoints {
             .layer(from_fn_with_state(guard, layers::check))
             .layer(from_fn_with_state(door, layers::identify))
             .layer(from_fn_with_state(registry, layers::open_websocket))
-            .service(routes().with_state(api));
+            .service(routes.with_state(api));
         Self(BoxCloneSyncService::new(service))
     }
 
@@ -115,13 +116,13 @@ impl Endpoints {
     }
 }
 
-fn routes() -> Router<Api> {
+fn routes(registry: &SessionManager) -> Router<Api> {
     Router::new()
         .route("/", routing::get(welcome::page))
         .merge(monitor::routes())
         .merge(chrome::routes())
         .merge(browserless::routes())
-        .merge(v1::routes())
+        .merge(v1::routes(registry))
         .fallback(async |uri: Uri| {
             let detail = format!("there is nothing at {}; see {DOCUMENT} and /json/version", uri.path());
             Problem::new(StatusCode::NOT_FOUND, "not-found", detail)

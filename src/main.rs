@@ -53,6 +53,9 @@ enum Command {
         /// Print one JSON document instead of text.
         #[arg(long)]
         json: bool,
+        /// Read the variables of this other server in place of checking, and print the settings that mean the same here.
+        #[arg(long, value_name = "SERVER")]
+        from: Option<OtherServer>,
         #[command(flatten)]
         settings: RawConfig,
     },
@@ -79,6 +82,13 @@ enum Command {
         /// The document to print.
         document: ApiDocument,
     },
+}
+
+/// A server whose variables are understood.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OtherServer {
+    /// browserless 1 or 2.
+    Browserless,
 }
 
 /// A document of the API.
@@ -118,7 +128,11 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             app::run(source, loaded, set_log).await?;
             Ok(0)
         }
-        Command::Doctor { json, settings } => {
+        Command::Doctor { from: Some(OtherServer::Browserless), .. } => {
+            doctor::translate(variables(), stdout()).context("cannot write the settings")?;
+            Ok(0)
+        }
+        Command::Doctor { json, from: None, settings } => {
             let config = Config::load(settings, variables())?;
             let report = doctor::examine(&config).await;
             let written = if json { report.write_json(stdout()) } else { report.write_text(stdout()) };

@@ -2,26 +2,64 @@
 //!
 //! A page that is used has a `task`, which performs one action after the other on a CDP session that clients do not see.
 //! `perform` leads each request to its action: `navigation`, `pointer`, `keyboard` with `keys`, `reading`, `picture`,
-//! `script`, `waiting`. Elements are located and checked by `injected`, which is evaluated in an isolated world of each
-//! document; `driven` finds the document and calls it, and tries again until the element is as the action needs it.
+//! `snapshot` with `refs` and `history`, `script` with `handles` and `console`, `waiting`, `touch`, `form`, `upload`;
+//! `interaction` leads those of a user, and `list` performs several. `acting` begins and ends each action: `events` collects
+//! what happens meanwhile and what the action expects, and `dialogs` answers dialogs. Elements are located and checked by
+//! `injected`, which is evaluated in an isolated world of each document; `driven` finds the document, with `frames`, and
+//! calls it, and tries again until the element is as the action needs it.
 //! `state` is what the events of the page say.
+//!
+//! `state_actions` leads requests about the state of a page to theirs. What a page pretends to be (`emulation`, `devices`)
+//! and the cookies of its context (`storage`) are set by commands that go the way of a client's (`means`). What needs the
+//! events of the page stands on its hidden CDP session and is `held` there: `routes`, `init_scripts`, `log`, `network_log`.
 //!
 //! A client that is attached to the page meanwhile gets what it would get if a user sat before the page. It also sees that
 //! the isolated worlds exist, if it has enabled the domain `Runtime`.
 
+mod acting;
 mod commands;
+mod console;
+mod devices;
+mod dialogs;
 mod driven;
+mod emulation;
+mod events;
+mod form;
+mod frame;
+mod frames;
+mod handles;
+mod held;
+mod history;
+mod init_scripts;
 mod injected;
+mod interaction;
 mod keyboard;
 mod keys;
+mod list;
+mod log;
+mod markdown;
+mod means;
 mod navigation;
+mod network_log;
+mod pattern;
 mod perform;
 mod picture;
 mod pointer;
+mod present;
 mod reading;
+mod refs;
+mod response;
+mod routes;
 mod script;
+mod snapshot;
+mod start;
 mod state;
+mod state_actions;
+mod step;
+mod storage;
 mod task;
+mod touch;
+mod upload;
 mod waiting;
 
 use std::{
@@ -32,7 +70,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
-use self::task::Job;
+use self::{means::Means, refs::UsedNames, task::Job};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
     cdp::ids::TargetId,
@@ -40,37 +78,57 @@ use crate::{
     virtual_browser::arguments::url_allowed,
 };
 
+/// What a client owns that answers the dialogs of a page.
+const DIALOGS: &str = "who answers the dialogs";
+
 /// The pages that are driven; cheap to clone.
 #[derive(Clone, Default)]
 pub struct PageDriving {
     // Guards the map; held for one look-up. A page's task removes its entry when it ends.
-    pages: Arc<Mutex<HashMap<TargetId, mpsc::Sender<Job>>>>,
+    pages: Arc<Mutex<HashMap<TargetId, Queues>>>,
+    /// How far the names of the pages are used that were forgotten.
+    used: Arc<Mutex<UsedNames>>,
+}
+
+/// The requests for a page.
+struct Queues {
+    /// Actions, which are performed one after the other.
+    actions: mpsc::Sender<Job>,
+    /// Answers to dialogs, which do not wait for the actions.
+    dialogs: mpsc::Sender<Job>,
+}
+
+impl Queues {
+    fn of(&self, request: &PageRequest) -> &mpsc::Sender<Job> {
+        if matches!(request, PageRequest::PageDialog(_)) { &self.dialogs } else { &self.actions }
+    }
 }
 
 impl PageDriving {
-    fn pages(&self) -> MutexGuard<'_, HashMap<TargetId, mpsc::Sender<Job>>> {
+    fn pages(&self) -> MutexGuard<'_, HashMap<TargetId, Queues>> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts an action behind those that wait for the page.
-    fn queue(&self, on: DrivenPage, mut job: Job) -> Result<(), PageError> {
+    fn queue(&self, on: start::Start, mut job: Job) -> Result<(), PageError> {
         let most = on.limits.queue;
         let mut pages = self.pages();
-        if let Some(jobs) = pages.get(&on.page) {
-            match jobs.try_send(job) {
+        if let Some(queues) = pages.get(&on.page) {
+            match queues.of(&job.request).try_send(job) {
                 Ok(()) => return Ok(()),
                 Err(mpsc::error::TrySendError::Full(_)) => return Err(PageError::Busy { most }),
                 // Its task has just ended.
                 Err(mpsc::error::TrySendError::Closed(again)) => job = again,
             }
         }
-        let (to, jobs) = mpsc::channel(most);
+        let ((actions, jobs), (to_dialogs, dialogs)) = (mpsc::channel(most), mpsc::channel(most));
+        let queues = Queues { actions, dialogs: to_dialogs };
         // The channel is empty.
-        let _ = to.try_send(job);
-        pages.insert(on.page.clone(), to);
+        let _ = queues.of(&job.request).try_send(job);
+        pages.insert(on.page.clone(), queues);
         drop(pages);
         // It ends with the page, which its session owns.
-        tokio::spawn(task::run(self.clone(), on, jobs));
+        tokio::spawn(task::run(self.clone(), on, jobs, dialogs));
         Ok(())
     }
 }
@@ -79,9 +137,16 @@ impl PageService for PageDriving {
     fn perform(&self, on: DrivenPage, request: PageRequest) -> BoxFuture<'static, Result<Reply, PageError>> {
         let driving = self.clone();
         async move {
+            // A page whose dialog a client answers cannot be attached to meanwhile.
+            if matches!(request, PageRequest::PageDialog(_)) && on.session.hold_dialogs(on.page.clone()).await.is_none()
+            {
+                return Err(PageError::ClientOwns { what: DIALOGS });
+            }
             let (reply, answer) = oneshot::channel();
-            let job = Job { request, granted: on.granted, limits: on.limits, reply };
-            driving.queue(on, job)?;
+            let DrivenPage { place, page, granted, limits, session, progress, told, commands, claims } = on;
+            let (detach, means) = (request.on_page().is_some_and(|on| on.detach), Means { commands, claims });
+            let job = Job { request, granted, limits, means, progress, told, detach, reply };
+            driving.queue(start::Start { place, page, limits, session }, job)?;
             answer.await.unwrap_or(Err(PageError::Closed))
         }
         .boxed()

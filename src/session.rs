@@ -6,7 +6,7 @@
 //! `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the
 //! directory of a session, `extensions` looks for those that a client names. `persistence` saves sessions and keeps their
 //! records in the store, `profile_holders` says which session saves which profile, `profile_lease` holds it against other
-//! servers, `egress_log` what gates report, `proxy` reads the proxies of sessions, `hidden_query` hides them in URLs that are handed
+//! servers, `job_book` has the jobs of all tenants, `egress_log` what gates report, `proxy` reads the proxies of sessions, `hidden_query` hides them in URLs that are handed
 //! out, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
@@ -20,6 +20,7 @@ mod extensions;
 mod fair_queue;
 pub mod hidden_query;
 mod id;
+mod job_book;
 pub mod launch;
 pub mod lifecycle;
 pub mod manager;

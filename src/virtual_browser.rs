@@ -13,6 +13,7 @@
 pub mod arguments;
 mod browser;
 mod cdp_session;
+mod claims;
 mod crashed_pages;
 mod dialog_guard;
 mod dispatch;
@@ -25,6 +26,7 @@ mod liveness_check;
 mod network_buffers;
 mod on_targets;
 mod outbox;
+mod ownership;
 mod page_limit;
 mod pending;
 mod pictures;
@@ -56,6 +58,7 @@ use self::{
     scope::Scope,
 };
 pub use self::{
+    claims::{Claim, Claims},
     files::{DownloadNote, Move},
     outbox::ToClient,
 };

@@ -21,8 +21,74 @@ export namespace Ghost {
   /** Launch options as in `puppeteer.launch()`, or in `chromium.launch()` of Playwright: `args` with flags for Chrome, `defaultViewport`, `acceptInsecureCerts`, `slowMo` and others. What is honoured where, and what is refused: `docs/launch-options.md`. */
   type Launch = unknown;
 
+  /** What an action must cause. It is listened for before the action begins, and the answer comes when all of it has come. */
+  interface Expect {
+    /** That the page opens another page. */
+    popup?: ExpectUrl;
+    /** That a download begins. */
+    download?: ExpectUrl;
+    /** That the page shows another document, or that its URL changes. */
+    navigation?: ExpectNavigation;
+    /** That a request is sent. */
+    request?: ExpectExchange;
+    /** That a response arrives. */
+    response?: ExpectExchange;
+    /** That a dialog opens, and how it is answered. */
+    dialog?: ExpectDialog;
+    /** That a file chooser opens, and the files that it is given. */
+    fileChooser?: ExpectFileChooser;
+  }
+
+  /** Something with a URL. */
+  interface ExpectUrl {
+    /** The URL, in which `*` stands for any characters except `/`, and `**` for any; any URL if absent. */
+    url?: string;
+  }
+
+  /** A navigation. */
+  interface ExpectNavigation {
+    /** The URL, in which `*` stands for any characters except `/`, and `**` for any; any URL if absent. */
+    url?: string;
+    /** How far the document must be loaded; `load` if absent. */
+    waitUntil?: LoadState;
+  }
+
   /** How far a document must be loaded, in the words of Playwright and of Puppeteer. `commit`: the response has arrived, and the document is begun. `domcontentloaded`: the document is parsed. `load`: its images, frames and styles are loaded too. `networkidle`: there was no connection for 500 ms. `networkidle0`: the same, in the words of Puppeteer. `networkidle2`: there were at most two connections for 500 ms. */
   type LoadState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle' | 'networkidle0' | 'networkidle2';
+
+  /** A request of the page, or the response to one. */
+  interface ExpectExchange {
+    /** The URL, in which `*` stands for any characters except `/`, and `**` for any; any URL if absent. */
+    url?: string;
+    /** The method, such as `POST`; any if absent. */
+    method?: string;
+  }
+
+  /** A dialog, and how it is answered. */
+  interface ExpectDialog {
+    /** Whether it is accepted; it is dismissed otherwise. */
+    accept?: boolean;
+    /** The text that a `prompt` is given, with `accept`; the page's own text if absent. */
+    promptText?: string;
+    /** Whether it stays open until `dialog` answers it. The action is answered when it has opened. */
+    leave?: boolean;
+  }
+
+  /** A file chooser, and the files that it is given. */
+  interface ExpectFileChooser {
+    /** The files. */
+    files?: FileForPage[];
+  }
+
+  /** A file for a page: one of the session's own files, or a small one with its content. */
+  interface FileForPage {
+    /** The name: of a file that was uploaded to the session (`/v1/sessions/{id}/files/{name}`) if there is no `content`. */
+    name: string;
+    /** The content, in base64. */
+    content?: string;
+    /** The MIME type, with `content`. */
+    mimeType?: string;
+  }
 
   /** Names elements of a page as the locators of Playwright do, through open shadow roots. One of `css`, `xpath`, `text`, `role`, `label`, `placeholder`, `alt`, `title` and `testId` is needed; the other members narrow it down. */
   interface Locator {
@@ -66,12 +132,6 @@ export namespace Ghost {
     frame?: Locator;
   }
 
-  /** A button of the mouse. `left`: the first. `right`: the second, which opens context menus. `middle`: the wheel. */
-  type MouseButton = 'left' | 'right' | 'middle';
-
-  /** A key that is held. */
-  type Modifier = 'Alt' | 'Control' | 'Meta' | 'Shift';
-
   /** What an element is waited for. `visible`: it has an extent, and is not `visibility: hidden`. `hidden`: it is not visible, or not in the document. `attached`: it is in the document. `detached`: it is not in the document. */
   type ElementState = 'visible' | 'hidden' | 'attached' | 'detached';
 
@@ -90,11 +150,152 @@ export namespace Ghost {
   /** The format of a screenshot. */
   type PictureFormat = 'png' | 'jpeg' | 'webp';
 
+  /** The margins of paper, in inches. */
+  interface PaperMargin {
+    top?: number;
+    right?: number;
+    bottom?: number;
+    left?: number;
+  }
+
+  /** A button of the mouse. `left`: the first. `right`: the second, which opens context menus. `middle`: the wheel. */
+  type MouseButton = 'left' | 'right' | 'middle';
+
+  /** A key that is held. */
+  type Modifier = 'Alt' | 'Control' | 'Meta' | 'Shift';
+
+  /** A point in CSS pixels. */
+  interface Point {
+    /** To the right. */
+    x: number;
+    /** Down. */
+    y: number;
+  }
+
+  /** An element of a page, named in one of three ways. */
+  interface ElementName {
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** A field of a form, and what it is given: one of `value`, `checked` and `options`. */
+  interface FormField {
+    /** The field. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The field, in Playwright's selector syntax. */
+    selector?: string;
+    /** The field, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The text of a text field. */
+    value?: string;
+    /** Whether a checkbox or radio button is checked. */
+    checked?: boolean;
+    /** The values or labels of the options of a list that are selected. */
+    options?: string[];
+  }
+
   /** A value of JSON of any type. */
   type AnyValue = unknown;
 
   /** Where a script runs. `main`: with the scripts of the page: it sees their variables, and they can change what it uses. `isolated`: apart: it sees the document, and none of the scripts. */
   type World = 'main' | 'isolated';
+
+  /** A value, or `null` to reset it. */
+  type Uint32OrNull = unknown;
+
+  /** A value, or `null` to reset it. */
+  type StringOrNull = unknown;
+
+  /** A value, or `null` to reset it. */
+  type GeolocationOrNull = unknown;
+
+  /** A position on the earth. */
+  interface Geolocation {
+    /** In degrees, north of the equator. */
+    latitude: number;
+    /** In degrees, east of Greenwich. */
+    longitude: number;
+    /** In metres; 0 if absent. */
+    accuracy?: number;
+  }
+
+  /** A value, or `null` to reset it. */
+  type MediaTypeOrNull = unknown;
+
+  /** A kind of media, as CSS has them. `screen`: a screen. `print`: paper. */
+  type MediaType = 'screen' | 'print';
+
+  /** A value, or `null` to reset it. */
+  type ColorSchemeOrNull = unknown;
+
+  /** The colours that a user prefers. `light`: dark text on light ground. `dark`: light text on dark ground. `no-preference`: none. */
+  type ColorScheme = 'light' | 'dark' | 'no-preference';
+
+  /** A value, or `null` to reset it. */
+  type ReducedMotionOrNull = unknown;
+
+  /** Whether a user prefers less motion. `reduce`: less. `no-preference`: as it is. */
+  type ReducedMotion = 'reduce' | 'no-preference';
+
+  /** A value, or `null` to reset it. */
+  type BooleanOrNull = unknown;
+
+  /** A value, or `null` to reset it. */
+  type DoubleOrNull = unknown;
+
+  /** Strings under keys. */
+  type Attributes = Record<string, string>;
+
+  /** Which cookies are removed: those to which all members apply. */
+  interface CookieFilter {
+    /** Their name. */
+    name?: string;
+    /** Their domain, as `cookies` lists it. */
+    domain?: string;
+    /** Their path. */
+    path?: string;
+  }
+
+  /** A cookie. One that is set needs `url` or `domain`. */
+  interface Cookie {
+    /** Its name. */
+    name: string;
+    /** Its value. */
+    value: string;
+    /** A URL that gives its domain, its path and whether it is secure. Only of cookies that are set. */
+    url?: string;
+    /** Its domain. With a dot before it, subdomains have the cookie too. */
+    domain?: string;
+    /** Its path; `/` if absent. */
+    path?: string;
+    /** When it ends, in seconds since 1970; with the session of the browser if absent. */
+    expires?: number;
+    /** Whether scripts do not see it. */
+    httpOnly?: boolean;
+    /** Whether it is sent by HTTPS only. */
+    secure?: boolean;
+    /** To which other sites it is sent. */
+    sameSite?: SameSite;
+  }
+
+  /** To which other sites a cookie is sent. `Strict`: to none. `Lax`: when a link leads there. `None`: to all; the cookie must be `secure`. */
+  type SameSite = 'Strict' | 'Lax' | 'None';
+
+  /** A storage of an origin. `local`: `localStorage`, of all pages of the origin in this context. `session`: `sessionStorage`, of this page. */
+  type StorageArea = 'local' | 'session';
+
+  /** A regular expression in the syntax of JavaScript, without look-around and back references. */
+  type RegularExpression = string;
+
+  /** The type of a request, in the words of Puppeteer. */
+  type ResourceType = 'cspviolationreport' | 'document' | 'eventsource' | 'fedcm' | 'fetch' | 'font' | 'image' | 'manifest' | 'media' | 'other' | 'ping' | 'prefetch' | 'preflight' | 'script' | 'signedexchange' | 'stylesheet' | 'texttrack' | 'websocket' | 'xhr';
+
+  /** What happens to a request of a page. `abort`: it fails. `fulfill`: it is answered with `status`, `headers` and `body`. `continue`: it is sent, with `headers` changed. */
+  type RouteAction = 'abort' | 'fulfill' | 'continue';
 
   /** A part of a session's state. `cookies`: cookies with all their attributes. `localStorage`: localStorage of every origin of the session. `indexedDB`: `IndexedDB` of every origin of the session. `pages`: the open pages, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: the values of form fields of the pages, passwords included. */
   type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
@@ -203,8 +404,116 @@ export namespace Ghost {
     why: string;
   }
 
-  /** Strings under keys. */
-  type Attributes = Record<string, string>;
+  /** A page that was opened by another one. */
+  interface OpenedPage {
+    /** The id of the page, in paths and for clients. */
+    targetId: string;
+    /** Its URL at that moment. */
+    url: string;
+  }
+
+  /** A dialog of a page. */
+  interface PageDialogInfo {
+    /** Its type. */
+    type: DialogType;
+    /** Its text, cut after 1000 characters. */
+    message: string;
+    /** How it was answered. */
+    answer: DialogAnswer;
+    /** The text that a `prompt` was given. */
+    text?: string;
+  }
+
+  /** The type of a dialog. `alert`: a message. `confirm`: a question that is answered by yes or no. `prompt`: a question that is answered by a text. `beforeunload`: whether the page may be left. */
+  type DialogType = 'alert' | 'confirm' | 'prompt' | 'beforeunload';
+
+  /** How a dialog was answered. `accepted`: it was accepted. `dismissed`: it was dismissed. `open`: not yet: it is open. */
+  type DialogAnswer = 'accepted' | 'dismissed' | 'open';
+
+  /** A file that a page of the session downloaded. */
+  interface Download {
+    /** The `guid` of Chrome's events about it. */
+    id: string;
+    /** Its name: that which the site suggests, made safe as the name of a file, and unique in the session. */
+    name: string;
+    /** From where it comes; a URL of more than 2048 bytes is cut. */
+    url: string;
+    /** How far it has come. */
+    state: DownloadState;
+    /** Bytes that have arrived. */
+    received: number;
+    /** Its size; absent if that is not known. */
+    size?: number;
+    /** When it began, in milliseconds since 1970-01-01 UTC. */
+    startedAt: number;
+    /** When it was completed or canceled; absent while it is arriving. */
+    endedAt?: number;
+    /** Why the server canceled it; absent if it did not. */
+    reason?: string;
+  }
+
+  /** How far a download has come. `inProgress`: it is arriving. `completed`: the whole file is there. `canceled`: it was canceled or has failed; nothing is kept of it. */
+  type DownloadState = 'inProgress' | 'completed' | 'canceled';
+
+  /** A file chooser that a page opened. */
+  interface FileChooserInfo {
+    /** Whether it takes several files. */
+    multiple: boolean;
+    /** How many files it was given; it waits for files if there are none. */
+    files: number;
+  }
+
+  /** An exception of a page that nothing caught. */
+  interface PageException {
+    /** The message in one line, cut after 1000 characters. */
+    message: string;
+    /** The URL of the script; absent if there is none. */
+    url?: string;
+    /** The line, from 1. */
+    line: number;
+  }
+
+  /** What was expected, and came. */
+  interface Expected {
+    /** The page that was opened. */
+    popup?: OpenedPage;
+    /** The download, which may still be arriving. */
+    download?: Download;
+    /** The URL to which the page navigated. */
+    navigation?: string;
+    /** The request. */
+    request?: Exchange;
+    /** The response, whose body may still be arriving. */
+    response?: Exchange;
+    /** The dialog. */
+    dialog?: PageDialogInfo;
+    /** The file chooser. */
+    fileChooser?: FileChooserInfo;
+  }
+
+  /** A response of a server, or the request for it. */
+  interface Exchange {
+    /** The URL, cut after 2048 characters. */
+    url: string;
+    /** The method; absent if the request was sent before it was expected. */
+    method?: string;
+    /** The status of the response. */
+    status?: number;
+  }
+
+  /** The response with a document. */
+  interface DocumentResponse {
+    /** Its URL, after all redirections. */
+    url: string;
+    /** Its status. */
+    status: number;
+    /** The words behind the status; empty in HTTP/2. */
+    statusText: string;
+    /** The address of the server, or of the proxy by which the page left. */
+    ip?: string;
+    /** Its port. */
+    port?: number;
+  }
 
   /** An element of a page. */
   interface FoundElement {
@@ -232,6 +541,62 @@ export namespace Ghost {
     url: string;
     /** The first 200 characters of its text. */
     text: string;
+  }
+
+  /** What an action of a list came to. */
+  interface StepResult {
+    /** Its number in the list, from 0. */
+    step: number;
+    /** The action, such as `click`. */
+    action: string;
+    /** What it answered. */
+    result?: AnyValue;
+    /** Why it failed, as a problem of RFC 9457. */
+    error?: AnyValue;
+  }
+
+  /** An entry of a page's console. */
+  interface ConsoleLine {
+    /** The method, such as `log`, `warning` or `error`. */
+    type: string;
+    /** Its arguments as text, with spaces between them; the first 2000 characters. */
+    text: string;
+  }
+
+  /** A rule for requests of a page. */
+  interface RouteInfo {
+    /** Its id, for `unroute`. */
+    id: string;
+    /** The URLs of the requests. */
+    url: string;
+    /** What happens to them. */
+    action: RouteAction;
+    /** The requests to which it was applied so far. */
+    requests: number;
+  }
+
+  /** A script that runs in each new document of a page, before the scripts of the document. */
+  interface InitScript {
+    /** Its id, for `remove`. */
+    id: string;
+    /** Where it runs. */
+    world: World;
+    /** Its length in bytes. */
+    size: number;
+  }
+
+  /** A line of a page's console. */
+  interface ConsoleEntry {
+    /** `log`, `info`, `warning`, `error`, `debug` and the other methods of `console`; `exception` for an exception that nothing caught; `network`, `security` and others for what Chrome says itself. */
+    kind: string;
+    /** The first 10,000 characters of the text. */
+    text: string;
+    /** The script that wrote it, or the resource that it is about. */
+    url?: string;
+    /** The line of the script, from 1. */
+    line?: number;
+    /** In milliseconds since 1970. */
+    time: number;
   }
 
   /** The saved state of a session. It belongs to the owner of the session. */
@@ -316,31 +681,6 @@ export namespace Ghost {
     holder?: string;
   }
 
-  /** A file that a page of the session downloaded. */
-  interface Download {
-    /** The `guid` of Chrome's events about it. */
-    id: string;
-    /** Its name: that which the site suggests, made safe as the name of a file, and unique in the session. */
-    name: string;
-    /** From where it comes; a URL of more than 2048 bytes is cut. */
-    url: string;
-    /** How far it has come. */
-    state: DownloadState;
-    /** Bytes that have arrived. */
-    received: number;
-    /** Its size; absent if that is not known. */
-    size?: number;
-    /** When it began, in milliseconds since 1970-01-01 UTC. */
-    startedAt: number;
-    /** When it was completed or canceled; absent while it is arriving. */
-    endedAt?: number;
-    /** Why the server canceled it; absent if it did not. */
-    reason?: string;
-  }
-
-  /** How far a download has come. `inProgress`: it is arriving. `completed`: the whole file is there. `canceled`: it was canceled or has failed; nothing is kept of it. */
-  type DownloadState = 'inProgress' | 'completed' | 'canceled';
-
   /** A file that a client uploaded, for the pages of the session. */
   interface UploadedFile {
     /** Its name, unique in the session. */
@@ -352,6 +692,27 @@ export namespace Ghost {
     /** When it was uploaded, in milliseconds since 1970-01-01 UTC. */
     uploadedAt: number;
   }
+
+  /** A request that is performed while its caller does not wait for it. */
+  interface Job {
+    /** Its id. */
+    id: string;
+    /** The operation, such as `pageClick`. */
+    operation: string;
+    /** How far it has come. */
+    state: JobState;
+    /** When it was begun, in milliseconds since 1970-01-01 UTC. */
+    createdAt: number;
+    /** When it ended; absent while it runs. */
+    endedAt?: number;
+    /** What the operation answered. A list of jobs is without it. */
+    result?: AnyValue;
+    /** Why the operation failed, as a problem of RFC 9457. A list of jobs is without it. */
+    error?: AnyValue;
+  }
+
+  /** How far a job has come. `running`: it is being performed, or waits for its turn. `done`: it has a `result`. `failed`: it has an `error`. */
+  type JobState = 'running' | 'done' | 'failed';
 
   /** What a session has used since it started. */
   interface Usage {
@@ -589,6 +950,16 @@ export namespace Ghost {
     page: string;
   }
 
+  /** Of `ghost.releaseHandles`. */
+  interface ReleaseHandlesParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** The handle; all of the page if absent. */
+    handle?: string;
+  }
+
   /** Of `ghost.pageGoto`. */
   interface PageGotoParams {
     /** The session; that of this connection if absent. */
@@ -597,10 +968,18 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The URL. */
     url: string;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
+    /** The page that links to it, as the header `Referer` says. */
+    referer?: string;
+    /** Whether the answer describes the `response`. */
+    details?: boolean;
   }
 
   /** Of `ghost.pageGoto`. */
@@ -611,8 +990,26 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
+    /** The response, if the request asks for it and the document was loaded by HTTP. */
+    response?: DocumentResponse;
   }
 
   /** Of `ghost.pageReload`. */
@@ -623,6 +1020,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -635,8 +1036,26 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
+    /** The response, if the request asks for it and the document was loaded by HTTP. */
+    response?: DocumentResponse;
   }
 
   /** Of `ghost.pageBack`. */
@@ -647,6 +1066,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -659,8 +1082,26 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
+    /** The response, if the request asks for it and the document was loaded by HTTP. */
+    response?: DocumentResponse;
   }
 
   /** Of `ghost.pageForward`. */
@@ -671,6 +1112,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** How far it must be loaded; `load` if absent. */
     waitUntil?: LoadState;
   }
@@ -683,100 +1128,26 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The status of the response; absent if the document was not loaded by HTTP. */
     status?: number;
-  }
-
-  /** Of `ghost.pageClick`. */
-  interface PageClickParams {
-    /** The session; that of this connection if absent. */
-    id?: string;
-    /** The target id of the page, or `first`, the oldest page. */
-    page: string;
-    /** How long it may take. If absent or more than the server allows, as the server is configured. */
-    timeout?: Milliseconds;
-    /** The element. One of `locator`, `selector` and `ref` names it. */
-    locator?: Locator;
-    /** The element, in Playwright's selector syntax. */
-    selector?: string;
-    /** The element, by a reference of the last `snapshot`, such as `e12`. */
-    ref?: string;
-    /** The button; `left` if absent. */
-    button?: MouseButton;
-    /** How often, 1 to 3; 1 if absent. */
-    clickCount?: number;
-    /** The keys that are held. */
-    modifiers?: Modifier[];
-    /** Whether nothing is waited for except that the element exists. */
-    force?: boolean;
-    /** Whether everything is waited for, and nothing is clicked. */
-    trial?: boolean;
-  }
-
-  /** Of `ghost.pageClick`. */
-  interface PageClickResult {
-    /** The URL of the page after it. */
-    url: string;
-    /** Whether another document was loaded, or the URL changed. */
-    navigated: boolean;
-    /** The time that it took. */
-    took: Milliseconds;
-  }
-
-  /** Of `ghost.pageDblclick`. */
-  interface PageDblclickParams {
-    /** The session; that of this connection if absent. */
-    id?: string;
-    /** The target id of the page, or `first`, the oldest page. */
-    page: string;
-    /** How long it may take. If absent or more than the server allows, as the server is configured. */
-    timeout?: Milliseconds;
-    /** The element. One of `locator`, `selector` and `ref` names it. */
-    locator?: Locator;
-    /** The element, in Playwright's selector syntax. */
-    selector?: string;
-    /** The element, by a reference of the last `snapshot`, such as `e12`. */
-    ref?: string;
-    /** Whether nothing is waited for except that the element exists. */
-    force?: boolean;
-  }
-
-  /** Of `ghost.pageDblclick`. */
-  interface PageDblclickResult {
-    /** The URL of the page after it. */
-    url: string;
-    /** Whether another document was loaded, or the URL changed. */
-    navigated: boolean;
-    /** The time that it took. */
-    took: Milliseconds;
-  }
-
-  /** Of `ghost.pageHover`. */
-  interface PageHoverParams {
-    /** The session; that of this connection if absent. */
-    id?: string;
-    /** The target id of the page, or `first`, the oldest page. */
-    page: string;
-    /** How long it may take. If absent or more than the server allows, as the server is configured. */
-    timeout?: Milliseconds;
-    /** The element. One of `locator`, `selector` and `ref` names it. */
-    locator?: Locator;
-    /** The element, in Playwright's selector syntax. */
-    selector?: string;
-    /** The element, by a reference of the last `snapshot`, such as `e12`. */
-    ref?: string;
-    /** Whether nothing is waited for except that the element exists. */
-    force?: boolean;
-  }
-
-  /** Of `ghost.pageHover`. */
-  interface PageHoverResult {
-    /** The URL of the page after it. */
-    url: string;
-    /** Whether another document was loaded, or the URL changed. */
-    navigated: boolean;
-    /** The time that it took. */
-    took: Milliseconds;
+    /** The response, if the request asks for it and the document was loaded by HTTP. */
+    response?: DocumentResponse;
   }
 
   /** Of `ghost.pageFocus`. */
@@ -787,6 +1158,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -803,6 +1178,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageType`. */
@@ -813,6 +1204,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -833,6 +1228,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageFill`. */
@@ -843,6 +1254,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -863,6 +1278,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageClear`. */
@@ -873,6 +1304,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -889,6 +1324,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pagePress`. */
@@ -899,6 +1350,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -917,6 +1372,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageSelect`. */
@@ -927,6 +1398,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -945,6 +1420,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** Their values. */
     values: string[];
   }
@@ -957,6 +1448,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -975,6 +1470,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageUncheck`. */
@@ -985,6 +1496,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1003,6 +1518,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageScroll`. */
@@ -1013,6 +1544,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1033,6 +1568,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageWait`. */
@@ -1043,6 +1594,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1059,6 +1614,10 @@ export namespace Ghost {
     function?: string;
     /** A time. */
     time?: Milliseconds;
+    /** A request that the page sends from now on. */
+    request?: ExpectExchange;
+    /** A response that arrives from now on. */
+    response?: ExpectExchange;
   }
 
   /** Of `ghost.pageWait`. */
@@ -1069,6 +1628,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
   }
 
   /** Of `ghost.pageText`. */
@@ -1079,6 +1654,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1095,6 +1674,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The text as it is rendered. */
     text: string;
   }
@@ -1107,6 +1702,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1123,6 +1722,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The HTML. */
     html: string;
   }
@@ -1135,6 +1750,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1151,6 +1770,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** Their values by name. */
     attributes: Attributes;
   }
@@ -1163,6 +1798,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1181,6 +1820,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** How many there are. */
     count: number;
     /** The first of them, as many as `limit` says. */
@@ -1195,6 +1850,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1213,6 +1872,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The first of them in the order of the document, as many as `limit` says. */
     links: Link[];
   }
@@ -1225,6 +1900,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
@@ -1239,6 +1918,14 @@ export namespace Ghost {
     format?: PictureFormat;
     /** The quality of JPEG and WebP, 0 to 100. */
     quality?: number;
+    /** The elements that are covered by rectangles; at most 20 locators, each of any number of elements. */
+    mask?: Locator[];
+    /** The CSS colour of these rectangles; `#FF00FF` if absent. */
+    maskColor?: string;
+    /** Whether the background is transparent where the page has none; not for JPEG. */
+    omitBackground?: boolean;
+    /** Whether it is encoded faster, and larger. */
+    optimizeForSpeed?: boolean;
   }
 
   /** Of `ghost.pageScreenshot`. */
@@ -1249,6 +1936,22 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The content, in base64. */
     data: string;
     /** The format. */
@@ -1263,6 +1966,10 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** Whether it is in landscape format. */
     landscape?: boolean;
     /** Whether backgrounds are printed. */
@@ -1277,6 +1984,18 @@ export namespace Ghost {
     paperHeight?: number;
     /** The pages, such as `1-5, 8`; all if absent. */
     pageRanges?: string;
+    /** The margins; those of Chrome if absent. */
+    margin?: PaperMargin;
+    /** The HTML above each page, in which elements of the classes `date`, `title`, `url`, `pageNumber` and `totalPages` get those values. Without `footer`, there is none. */
+    header?: string;
+    /** The HTML below each page, as in `header`. */
+    footer?: string;
+    /** Whether the background is transparent where the page has none. */
+    omitBackground?: boolean;
+    /** Whether the PDF says what is a heading, a paragraph and so on; as Chrome decides if absent. */
+    tagged?: boolean;
+    /** Whether the PDF has an outline, made from the headings. */
+    outline?: boolean;
   }
 
   /** Of `ghost.pagePdf`. */
@@ -1287,8 +2006,590 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The content, in base64. */
     data: string;
+  }
+
+  /** Of `ghost.pageScripting`. */
+  interface PageScriptingParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** Whether they run. */
+    enabled: boolean;
+  }
+
+  /** Of `ghost.pageScripting`. */
+  interface PageScriptingResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageClick`. */
+  interface PageClickParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The button; `left` if absent. */
+    button?: MouseButton;
+    /** How often, 1 to 3; 1 if absent. */
+    clickCount?: number;
+    /** The keys that are held. */
+    modifiers?: Modifier[];
+    /** Where in the element, from the upper left corner of its padding; in the middle of what is visible if absent. */
+    position?: Point;
+    /** The time between pressing and releasing the button. */
+    delay?: Milliseconds;
+    /** Without an element: from the left of the viewport, in CSS pixels. */
+    x?: number;
+    /** Without an element: from the top of the viewport. */
+    y?: number;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+    /** Whether everything is waited for, and nothing is clicked. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageClick`. */
+  interface PageClickResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageDblclick`. */
+  interface PageDblclickParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The button; `left` if absent. */
+    button?: MouseButton;
+    /** The keys that are held. */
+    modifiers?: Modifier[];
+    /** Where in the element, from the upper left corner of its padding; in the middle of what is visible if absent. */
+    position?: Point;
+    /** The time between pressing and releasing the button. */
+    delay?: Milliseconds;
+    /** Without an element: from the left of the viewport, in CSS pixels. */
+    x?: number;
+    /** Without an element: from the top of the viewport. */
+    y?: number;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+    /** Whether everything is waited for, and nothing is clicked. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageDblclick`. */
+  interface PageDblclickResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageHover`. */
+  interface PageHoverParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The keys that are held. */
+    modifiers?: Modifier[];
+    /** Where in the element, from the upper left corner of its padding; in the middle of what is visible if absent. */
+    position?: Point;
+    /** Without an element: from the left of the viewport, in CSS pixels. */
+    x?: number;
+    /** Without an element: from the top of the viewport. */
+    y?: number;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+    /** Whether everything is waited for, and the mouse is not moved. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageHover`. */
+  interface PageHoverResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageTap`. */
+  interface PageTapParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The keys that are held. */
+    modifiers?: Modifier[];
+    /** Where in the element, from the upper left corner of its padding; in the middle of what is visible if absent. */
+    position?: Point;
+    /** Without an element: from the left of the viewport, in CSS pixels. */
+    x?: number;
+    /** Without an element: from the top of the viewport. */
+    y?: number;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+    /** Whether everything is waited for, and nothing is tapped. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageTap`. */
+  interface PageTapResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageDrag`. */
+  interface PageDragParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element that is dragged. */
+    source: ElementName;
+    /** The element on which it is dropped. */
+    target: ElementName;
+    /** Where the first is taken, from the upper left corner of its padding; in the middle if absent. */
+    sourcePosition?: Point;
+    /** Where it is dropped, from the upper left corner of the padding of the second; in the middle if absent. */
+    targetPosition?: Point;
+    /** In how many movements, 1 to 1000; 2 if absent. */
+    steps?: number;
+    /** Whether nothing is waited for except that the elements exist. */
+    force?: boolean;
+    /** Whether everything is waited for, and nothing is dragged. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageDrag`. */
+  interface PageDragResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageBlur`. */
+  interface PageBlurParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageBlur`. */
+  interface PageBlurResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageFillForm`. */
+  interface PageFillFormParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The fields, at most 100. */
+    fields: FormField[];
+  }
+
+  /** Of `ghost.pageFillForm`. */
+  interface PageFillFormResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageUpload`. */
+  interface PageUploadParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The files, in place of those that it has: all of the session, or all with their content. An empty list removes all. */
+    files: FileForPage[];
+  }
+
+  /** Of `ghost.pageUpload`. */
+  interface PageUploadResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageDialog`. */
+  interface PageDialogParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** Whether it is accepted; it is dismissed otherwise. */
+    accept: boolean;
+    /** The text that a `prompt` is given, with `accept`. */
+    promptText?: string;
+  }
+
+  /** Of `ghost.pageDialog`. */
+  interface PageDialogResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageActions`. */
+  interface PageActionsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The actions. Each is an object with the name of the `action`, such as `click`, and the members that it has by itself, without `id`, `page` and `detach`. `timeout` of the list is the limit for all of them together. */
+    actions: AnyValue[];
+    /** Whether the actions behind one that fails are performed too. If not, the list fails with it. */
+    continueOnError?: boolean;
+  }
+
+  /** Of `ghost.pageActions`. */
+  interface PageActionsResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** What each of them came to. */
+    results: StepResult[];
+    /** How many failed. */
+    failed: number;
   }
 
   /** Of `ghost.pageEvaluate`. */
@@ -1299,14 +2600,24 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The expression. One of `expression` and `function` is needed. */
     expression?: string;
     /** The function, such as `(a, b) => a + b`. */
     function?: string;
-    /** The arguments of the function. */
+    /** The arguments of the function. `{"$handle": "h1"}` is the value of a handle; with one, the function runs in the world and in the frame of the handle. */
     args?: AnyValue[];
     /** Where it runs; `main` if absent. */
     world?: World;
+    /** The frame in which it runs, by its element (`iframe`); the main frame if absent. */
+    frame?: Locator;
+    /** Whether the value stays in the page, and the answer has a handle of it. A value that is no object is in the answer. */
+    handle?: boolean;
+    /** Whether the answer has what was written to the console meanwhile. */
+    console?: boolean;
   }
 
   /** Of `ghost.pageEvaluate`. */
@@ -1317,8 +2628,30 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
     /** The value; absent if it is `undefined`. */
     value?: AnyValue;
+    /** The handle of a value that stays in the page. */
+    handle?: string;
+    /** What that value is, such as `HTMLDivElement` or `Array(3)`. */
+    description?: string;
+    /** What was written to the console meanwhile, if that was asked for: the first 1000 entries. */
+    console?: ConsoleLine[];
   }
 
   /** Of `ghost.pageSnapshot`. */
@@ -1329,14 +2662,26 @@ export namespace Ghost {
     page: string;
     /** How long it may take. If absent or more than the server allows, as the server is configured. */
     timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
     /** The element. One of `locator`, `selector` and `ref` names it. */
     locator?: Locator;
     /** The element, in Playwright's selector syntax. */
     selector?: string;
     /** The element, by a reference of the last `snapshot`, such as `e12`. */
     ref?: string;
-    /** Most levels; all if absent. */
+    /** How many levels below the first; all if absent. */
     depth?: number;
+    /** Whether it has only what takes input: buttons, links, fields, and what has the cursor of a link. */
+    interactiveOnly?: boolean;
+    /** Whether each element has its area in the viewport of its frame, as `[box=x,y,width,height]`. */
+    boxes?: boolean;
+    /** Most bytes. A longer one is cut at a line, and `omitted` says how many lines there are more. */
+    maxBytes?: number;
+    /** The `version` of an earlier snapshot of the page. The answer has the lines that are different, if that is shorter. */
+    since?: string;
   }
 
   /** Of `ghost.pageSnapshot`. */
@@ -1347,8 +2692,728 @@ export namespace Ghost {
     navigated: boolean;
     /** The time that it took. */
     took: Milliseconds;
-    /** The snapshot in YAML, in Playwright's form. */
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The snapshot in YAML, in Playwright's form. With `since`, what is different, as a unified diff. */
     snapshot: string;
+    /** The version of the snapshot, for `since`. */
+    version: string;
+    /** The version from which `snapshot` shows the differences. Absent if it is a whole snapshot: because none was named, because the named one is not known any more, or because the differences would be longer. */
+    since?: string;
+    /** Lines that were cut because of `maxBytes`. */
+    omittedLines?: number;
+  }
+
+  /** Of `ghost.pageViewport`. */
+  interface PageViewportParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** In CSS pixels. */
+    width: Uint32OrNull;
+    /** In CSS pixels. */
+    height: Uint32OrNull;
+    /** Device pixels for one CSS pixel; 1 if absent. */
+    deviceScaleFactor?: number;
+    /** Whether `meta viewport` counts and scrollbars lie over the page, as on a phone. */
+    isMobile?: boolean;
+    /** Whether it has a touch screen. */
+    hasTouch?: boolean;
+  }
+
+  /** Of `ghost.pageViewport`. */
+  interface PageViewportResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageEmulate`. */
+  interface PageEmulateParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** A device of Playwright's list, such as `iPhone 15` or `Pixel 7`: its viewport, user agent and touch screen. */
+    device?: StringOrNull;
+    /** The locale of numbers and dates, such as `de-DE`. */
+    locale?: StringOrNull;
+    /** The time zone, such as `Europe/Berlin`. */
+    timezone?: StringOrNull;
+    /** The position; pages also need the permission `geolocation`. */
+    geolocation?: GeolocationOrNull;
+    /** The kind of media for which styles are chosen. */
+    media?: MediaTypeOrNull;
+    /** The colours that the user prefers. */
+    colorScheme?: ColorSchemeOrNull;
+    /** Whether the user prefers less motion. */
+    reducedMotion?: ReducedMotionOrNull;
+    /** The user agent. */
+    userAgent?: StringOrNull;
+    /** Whether the page has no network. */
+    offline?: BooleanOrNull;
+    /** How many times slower its processor is, 1 to 100. */
+    cpuRate?: DoubleOrNull;
+  }
+
+  /** Of `ghost.pageEmulate`. */
+  interface PageEmulateResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageHeaders`. */
+  interface PageHeadersParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The headers; none resets them. */
+    headers: Attributes;
+  }
+
+  /** Of `ghost.pageHeaders`. */
+  interface PageHeadersResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pagePermissions`. */
+  interface PagePermissionsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The origin, such as `https://example.org`; all if absent. */
+    origin?: string;
+    /** Names of Chrome's protocol, such as `geolocation` and `notifications`, or of Playwright, such as `camera`. */
+    permissions?: string[];
+    /** Whether the permissions of all origins are reset first. */
+    reset?: boolean;
+  }
+
+  /** Of `ghost.pagePermissions`. */
+  interface PagePermissionsResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageAuthenticate`. */
+  interface PageAuthenticateParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The user. */
+    username?: string;
+    /** The password. */
+    password?: string;
+    /** The only origin that gets them, such as `https://example.org`; each that asks if absent. */
+    origin?: string;
+  }
+
+  /** Of `ghost.pageAuthenticate`. */
+  interface PageAuthenticateResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+  }
+
+  /** Of `ghost.pageCookies`. */
+  interface PageCookiesParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** Whether all cookies of the context are removed first. */
+    clear?: boolean;
+    /** The cookies to remove. */
+    remove?: CookieFilter[];
+    /** The cookies to set. */
+    set?: Cookie[];
+    /** Only cookies that are sent to one of these URLs are listed. */
+    urls?: string[];
+  }
+
+  /** Of `ghost.pageCookies`. */
+  interface PageCookiesResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The cookies. */
+    cookies: Cookie[];
+  }
+
+  /** Of `ghost.pageStorage`. */
+  interface PageStorageParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The origin, which the page or one of its frames must have; that of the page if absent. */
+    origin?: string;
+    /** Which storage; `local` if absent. */
+    area?: StorageArea;
+    /** Whether all values are removed first. */
+    clear?: boolean;
+    /** The keys to remove. */
+    remove?: string[];
+    /** The values to set, by key. */
+    set?: Attributes;
+    /** Only these keys are read. */
+    keys?: string[];
+  }
+
+  /** Of `ghost.pageStorage`. */
+  interface PageStorageResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The origin. */
+    origin: string;
+    /** Its values by key. */
+    items: Attributes;
+  }
+
+  /** Of `ghost.pageRoute`. */
+  interface PageRouteParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The URLs, in which `*` stands for any characters except `/`, and `**` for any. */
+    url?: string;
+    /** A regular expression that some part of the URL matches. */
+    regex?: RegularExpression;
+    /** The types of the requests; any if there is none. */
+    resourceTypes?: ResourceType[];
+    /** What happens to the requests; `abort` if absent. */
+    action?: RouteAction;
+    /** The status of an answer (`fulfill`); 200 if absent. */
+    status?: number;
+    /** The headers of an answer (`fulfill`), or the headers that a request has in place of its own (`continue`). */
+    headers?: Attributes;
+    /** Headers that a request loses (`continue`). */
+    removeHeaders?: string[];
+    /** The body of an answer (`fulfill`). */
+    body?: string;
+    /** Whether the body is in base64. */
+    base64?: boolean;
+  }
+
+  /** Of `ghost.pageRoute`. */
+  interface PageRouteResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The rules, the oldest first. Of several that match, the newest is applied. */
+    routes: RouteInfo[];
+    /** The id of the rule that was added. */
+    added?: string;
+  }
+
+  /** Of `ghost.pageUnroute`. */
+  interface PageUnrouteParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The id of the rule; all if absent. */
+    route?: string;
+  }
+
+  /** Of `ghost.pageUnroute`. */
+  interface PageUnrouteResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The rules, the oldest first. Of several that match, the newest is applied. */
+    routes: RouteInfo[];
+    /** The id of the rule that was added. */
+    added?: string;
+  }
+
+  /** Of `ghost.pageScripts`. */
+  interface PageScriptsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The source of the script to add. */
+    add?: string;
+    /** Where it runs; `main` if absent. */
+    world?: World;
+    /** The id of the script to remove. */
+    remove?: string;
+  }
+
+  /** Of `ghost.pageScripts`. */
+  interface PageScriptsResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The scripts, in the order in which they run. */
+    scripts: InitScript[];
+    /** The id of the script that was added. */
+    added?: string;
+  }
+
+  /** Of `ghost.pageCdp`. */
+  interface PageCdpParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The method, such as `DOM.getDocument`. */
+    method: string;
+    /** Its params, an object. */
+    params?: AnyValue;
+  }
+
+  /** Of `ghost.pageCdp`. */
+  interface PageCdpResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The result, as Chrome wrote it. */
+    result: AnyValue;
+  }
+
+  /** Of `ghost.pageMarkdown`. */
+  interface PageMarkdownParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageMarkdown`. */
+  interface PageMarkdownResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The Markdown. */
+    markdown: string;
+  }
+
+  /** Of `ghost.pageConsole`. */
+  interface PageConsoleParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** Whether the lines are forgotten once they are read. */
+    clear?: boolean;
+    /** Whether recording ends, and all is forgotten. */
+    stop?: boolean;
+  }
+
+  /** Of `ghost.pageConsole`. */
+  interface PageConsoleResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The lines, the oldest first. */
+    entries: ConsoleEntry[];
+    /** Lines that were dropped because there were too many. */
+    dropped: number;
+  }
+
+  /** Of `ghost.pageNetwork`. */
+  interface PageNetworkParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** What it must cause: it is answered when all of that has come. */
+    expect?: Expect;
+    /** Whether it goes on if its caller hangs up. */
+    detach?: boolean;
+    /** Whether the requests are forgotten once they are read. */
+    clear?: boolean;
+    /** Whether recording ends, and all is forgotten. */
+    stop?: boolean;
+  }
+
+  /** Of `ghost.pageNetwork`. */
+  interface PageNetworkResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The pages that the page opened meanwhile. This and the next lists have at most 20 entries. */
+    opened?: OpenedPage[];
+    /** The target ids of the session's pages that were closed meanwhile. */
+    closed?: string[];
+    /** The dialogs of the page. */
+    dialogs?: PageDialogInfo[];
+    /** The downloads that the page began. */
+    downloads?: Download[];
+    /** The file chooser that the page opened. */
+    fileChooser?: FileChooserInfo;
+    /** The exceptions of the page that nothing caught. */
+    errors?: PageException[];
+    /** How many entries did not fit into these lists. */
+    omitted?: number;
+    /** What the request expected, and came. */
+    expected?: Expected;
+    /** The requests in the form of HAR 1.2, the oldest first, without bodies. */
+    har: AnyValue;
+    /** Requests that were dropped because there were too many. */
+    dropped: number;
   }
 
   /** Of `ghost.saveSnapshot`. */
@@ -1571,12 +3636,18 @@ export namespace Ghost {
     id?: string;
     /** How long to wait until there is a download and none is arriving; at most 5 minutes. In a query it may have a unit: `30s`. */
     wait?: Milliseconds;
+    /** Most downloads on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
   }
 
   /** Of `ghost.listDownloads`. */
   interface ListDownloadsResult {
     /** The downloads, the earliest first. */
     downloads: Download[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
   }
 
   /** Of `ghost.deleteDownload`. */
@@ -1591,12 +3662,18 @@ export namespace Ghost {
   interface ListFilesParams {
     /** The session; that of this connection if absent. */
     id?: string;
+    /** Most files on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
   }
 
   /** Of `ghost.listFiles`. */
   interface ListFilesResult {
     /** The files, by name. */
     files: UploadedFile[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
   }
 
   /** Of `ghost.deleteFile`. */
@@ -1605,6 +3682,41 @@ export namespace Ghost {
     id?: string;
     /** The name of the file. */
     name: string;
+  }
+
+  /** Of `ghost.listJobs`. */
+  interface ListJobsParams {
+    /** Most jobs on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
+  }
+
+  /** Of `ghost.listJobs`. */
+  interface ListJobsResult {
+    /** The jobs, the oldest first. */
+    jobs: Job[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
+  }
+
+  /** Of `ghost.getJob`. */
+  interface GetJobParams {
+    /** The job. */
+    job: string;
+    /** How long the answer waits until the job has ended, at most 5 minutes; 0 if absent. */
+    wait?: Milliseconds;
+  }
+
+  /** Of `ghost.getJob`. */
+  interface GetJobResult {
+    job: Job;
+  }
+
+  /** Of `ghost.deleteJob`. */
+  interface DeleteJobParams {
+    /** The job. */
+    job: string;
   }
 
   /** Of `ghost.sessionExpiring`. */
@@ -1729,6 +3841,8 @@ export namespace Ghost {
     'ghost.newPage': { params: NewPageParams; result: NewPageResult };
     /** Closes a page. Its `beforeunload` handlers do not run. */
     'ghost.closePage': { params: ClosePageParams; result: {} };
+    /** Frees a value that `evaluate` has kept, or all of a page. They are freed as well when the page shows another document. */
+    'ghost.releaseHandles': { params: ReleaseHandlesParams; result: {} };
     /** Navigates a page to a URL, and waits until it is loaded. The same URLs are allowed as for `Page.navigate`. */
     'ghost.pageGoto': { params: PageGotoParams; result: PageGotoResult };
     /** Reloads a page, and waits until it is loaded. */
@@ -1737,12 +3851,6 @@ export namespace Ghost {
     'ghost.pageBack': { params: PageBackParams; result: PageBackResult };
     /** Goes forward in the history of a page, and waits until the page is loaded. Without an entry it is refused. */
     'ghost.pageForward': { params: PageForwardParams; result: PageForwardResult };
-    /** Clicks an element, once it is visible, stable, enabled, and receives the click. */
-    'ghost.pageClick': { params: PageClickParams; result: PageClickResult };
-    /** Clicks an element twice, as a double click. */
-    'ghost.pageDblclick': { params: PageDblclickParams; result: PageDblclickResult };
-    /** Moves the mouse over an element, once it is visible, stable, and receives the movement. */
-    'ghost.pageHover': { params: PageHoverParams; result: PageHoverResult };
     /** Focuses an element. */
     'ghost.pageFocus': { params: PageFocusParams; result: PageFocusResult };
     /** Focuses an element and types a text, one key after the other. */
@@ -1761,7 +3869,7 @@ export namespace Ghost {
     'ghost.pageUncheck': { params: PageUncheckParams; result: PageUncheckResult };
     /** Scrolls an element into view; or with `dx` or `dy`, what is below the mouse, as its wheel does. With both, the mouse is moved over the element before. */
     'ghost.pageScroll': { params: PageScrollParams; result: PageScrollResult };
-    /** Waits for all that is given: the state of an element, a URL, a load state, a function, a time. */
+    /** Waits for all that is given: the state of an element, a URL, a load state, a function, a time, a request, a response. */
     'ghost.pageWait': { params: PageWaitParams; result: PageWaitResult };
     /** Reads the text of an element, or of the page. */
     'ghost.pageText': { params: PageTextParams; result: PageTextResult };
@@ -1777,10 +3885,60 @@ export namespace Ghost {
     'ghost.pageScreenshot': { params: PageScreenshotParams; result: PageScreenshotResult };
     /** Prints a page as a PDF. */
     'ghost.pagePdf': { params: PagePdfParams; result: PagePdfResult };
+    /** Turns the scripts of a page on or off, for the documents that it opens from now on. Scripts of `evaluate` run anyway. */
+    'ghost.pageScripting': { params: PageScriptingParams; result: PageScriptingResult };
+    /** Clicks an element, once it is visible, stable, enabled, and receives the click; or, with `x` and `y`, a point of the viewport at once. */
+    'ghost.pageClick': { params: PageClickParams; result: PageClickResult };
+    /** Clicks an element twice, as a double click. */
+    'ghost.pageDblclick': { params: PageDblclickParams; result: PageDblclickResult };
+    /** Moves the mouse over an element, once it is visible, stable, and receives the movement. */
+    'ghost.pageHover': { params: PageHoverParams; result: PageHoverResult };
+    /** Taps an element with a finger, once it is visible, stable, enabled, and receives the tap. */
+    'ghost.pageTap': { params: PageTapParams; result: PageTapResult };
+    /** Drags an element with the mouse, and drops it on another one. Each must be visible, stable, and hit by the mouse. */
+    'ghost.pageDrag': { params: PageDragParams; result: PageDragResult };
+    /** Takes the focus from an element. */
+    'ghost.pageBlur': { params: PageBlurParams; result: PageBlurResult };
+    /** Fills the fields of a form, one after the other. An error says which field failed; those before it are filled. */
+    'ghost.pageFillForm': { params: PageFillFormParams; result: PageFillFormResult };
+    /** Gives files to a file input, which may be hidden, or to the file chooser that a click on the element opens. */
+    'ghost.pageUpload': { params: PageUploadParams; result: PageUploadResult };
+    /** Answers the open dialog of a page. It does not wait for the action that opened it. */
+    'ghost.pageDialog': { params: PageDialogParams; result: PageDialogResult };
+    /** Performs actions one after the other. Actions of other callers wait until the last of them is done. With `Accept: text/event-stream` REST sends each result as an event, as soon as there is one. */
+    'ghost.pageActions': { params: PageActionsParams; result: PageActionsResult };
     /** Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited. */
     'ghost.pageEvaluate': { params: PageEvaluateParams; result: PageEvaluateResult };
-    /** Reads the accessibility snapshot of an element, or of the page, with references by which the next actions can name elements. */
+    /** Reads the accessibility snapshot of a page, or of an element as its root, with references by which the next actions can name elements. */
     'ghost.pageSnapshot': { params: PageSnapshotParams; result: PageSnapshotResult };
+    /** Sets the size of a page, and what screen it seems to be on; `null` for width and height resets it. The page keeps it until it is closed, or a client sets its own. */
+    'ghost.pageViewport': { params: PageViewportParams; result: PageViewportResult };
+    /** Makes a page believe it is on another device, in another place, or in another state. What is absent stays; `null` resets. The page keeps it until it is closed, or a client sets its own. */
+    'ghost.pageEmulate': { params: PageEmulateParams; result: PageEmulateResult };
+    /** Sets headers that a page adds to each of its requests, in place of those that were set before. */
+    'ghost.pageHeaders': { params: PageHeadersParams; result: PageHeadersResult };
+    /** Grants permissions to an origin in the context of a page. The other permissions of the origin are denied. */
+    'ghost.pagePermissions': { params: PagePermissionsParams; result: PagePermissionsResult };
+    /** Answers servers that ask a page for a user and a password (HTTP authentication); without `username` no longer. */
+    'ghost.pageAuthenticate': { params: PageAuthenticateParams; result: PageAuthenticateResult };
+    /** Clears, removes and sets cookies of the context of a page, in this order; then lists them. */
+    'ghost.pageCookies': { params: PageCookiesParams; result: PageCookiesResult };
+    /** Clears, removes and sets values of the storage of an origin, in this order; then reads it. */
+    'ghost.pageStorage': { params: PageStorageParams; result: PageStorageResult };
+    /** Adds a rule for requests of a page: they fail, or are answered, or are sent with other headers. Without `url`, `regex` and `resourceTypes` it only lists the rules. Of these, all that are given must apply to a request. */
+    'ghost.pageRoute': { params: PageRouteParams; result: PageRouteResult };
+    /** Removes rules for requests of a page: one, or all. */
+    'ghost.pageUnroute': { params: PageUnrouteParams; result: PageUnrouteResult };
+    /** Removes or adds a script that runs in each new document of a page, before the scripts of the document; then lists them. The present document is left as it is. */
+    'ghost.pageScripts': { params: PageScriptsParams; result: PageScriptsResult };
+    /** Sends a command of CDP to a page, under the rules that hold for clients of the session. It is sent on a CDP session that all such commands of the page share: what they set stays, and events are not received. */
+    'ghost.pageCdp': { params: PageCdpParams; result: PageCdpResult };
+    /** Reads an element, or the page, as Markdown. */
+    'ghost.pageMarkdown': { params: PageMarkdownParams; result: PageMarkdownResult };
+    /** Reads the console of a page. The first request begins to record it. */
+    'ghost.pageConsole': { params: PageConsoleParams; result: PageConsoleResult };
+    /** Reads the requests of a page. The first request begins to record them. */
+    'ghost.pageNetwork': { params: PageNetworkParams; result: PageNetworkResult };
     /** Saves the state of a session. Its clients and pages do not notice. */
     'ghost.saveSnapshot': { params: SaveSnapshotParams; result: SaveSnapshotResult };
     /** Writes a snapshot into a running session: first the storage, then its pages are opened. If the session has a client, only that client can do it, over its own connection. */
@@ -1813,6 +3971,12 @@ export namespace Ghost {
     'ghost.listFiles': { params: ListFilesParams; result: ListFilesResult };
     /** Deletes a file that a client uploaded. A page that has it open can go on reading it. */
     'ghost.deleteFile': { params: DeleteFileParams; result: {} };
+    /** Lists the jobs of this owner: requests that were sent with `Prefer: respond-async`. They are without their results. */
+    'ghost.listJobs': { params: ListJobsParams; result: ListJobsResult };
+    /** Shows a job, with its result if it has one. */
+    'ghost.getJob': { params: GetJobParams; result: GetJobResult };
+    /** Stops a job, if it runs, and forgets it. */
+    'ghost.deleteJob': { params: DeleteJobParams; result: {} };
   }
 
   /** Every event: what it tells. */

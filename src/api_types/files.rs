@@ -52,6 +52,9 @@ pub struct Download {
 pub struct DownloadList {
     /// The downloads, the earliest first.
     pub downloads: Vec<Download>,
+    /// The `cursor` of the next page; absent if this is the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A file that a client uploaded, for the pages of the session.
@@ -73,6 +76,9 @@ pub struct UploadedFile {
 pub struct FileList {
     /// The files, by name.
     pub files: Vec<UploadedFile>,
+    /// The `cursor` of the next page; absent if this is the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Checks the name of a file that a client uploads: it must be a name, and no path.

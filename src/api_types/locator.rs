@@ -161,17 +161,24 @@ pub fn element(selector: Option<&str>, locator: Option<&Locator>, of_ref: Option
         (Some(selector), None, None) => Ok(Some(selector.to_owned())),
         (None, Some(locator), None) => locator.selector().map(Some),
         (None, None, Some(of_ref)) => {
-            let number = of_ref.strip_prefix('e').unwrap_or_default();
-            if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            if ref_of(of_ref).is_none() {
                 return Err(Bad::new(
                     "ref",
-                    format!("{of_ref:?} is none; refs such as e12 are in the answer of snapshot"),
+                    format!("{of_ref:?} is none; refs such as e12 and f1e12 are in the answer of snapshot"),
                 ));
             }
             Ok(Some(format!("{REF_ENGINE}{of_ref}")))
         }
         _ => Err(Bad::new("locator", "the element is named twice; give one of locator, selector and ref")),
     }
+}
+
+/// The number of the frame of a reference such as `f1e12`; 0 is the main frame. `None` if it is no reference.
+pub fn ref_of(text: &str) -> Option<u32> {
+    let (frame, element) = text.split_once('e')?;
+    let is_number = |text: &str| (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let frame = if frame.is_empty() { "0" } else { frame.strip_prefix('f').filter(|frame| is_number(frame))? };
+    frame.parse().ok().filter(|_| is_number(element))
 }
 
 /// Reads a whole number that is present, which may be negative. In JSON `5.0` is one too.
@@ -258,6 +265,11 @@ mod tests {
         let locator = Locator { css: Some("a".to_owned()), ..Locator::default() };
         assert_eq!(element(None, None, None), Ok(None));
         assert_eq!(element(None, None, Some("e12")), Ok(Some("aria-ref=e12".to_owned())));
+        assert_eq!(element(None, None, Some("f1e12")), Ok(Some("aria-ref=f1e12".to_owned())));
+        assert_eq!((ref_of("e12"), ref_of("f21e1")), (Some(0), Some(21)));
+        for wrong in ["", "e", "f1", "fe1", "1e1", "e1e1", "f1e", "f99999999999e1", "e1 >> a"] {
+            assert_eq!(ref_of(wrong), None, "{wrong}");
+        }
         assert_eq!(element(Some("a >> b"), None, None), Ok(Some("a >> b".to_owned())));
         for (selector, locator, of_ref) in
             [(Some("a"), Some(&locator), None), (Some(""), None, None), (None, None, Some("e1 >> css=a"))]

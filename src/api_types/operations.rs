@@ -4,11 +4,16 @@
 //! The `ghost` domain and the REST interface are adapters: they read the input, hand it on as a [`Request`], and write the
 //! [`Reply`]. Their documents are made from the same table.
 
+mod action;
 mod connection;
 mod control;
 mod files;
+mod jobs;
+mod page_scripts;
+mod page_state;
 mod pages;
 mod profiles;
+mod release;
 mod server;
 mod sessions;
 mod snapshots;
@@ -21,7 +26,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
 pub use self::{
-    connection::*, control::*, files::*, pages::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*,
+    connection::*, control::*, files::*, jobs::*, page_scripts::*, page_state::*, pages::*, profiles::*, release::*,
+    server::*, sessions::*, snapshots::*, tenants::*,
 };
 use super::{Bad, Schemas, ShapeOf, read};
 
@@ -132,6 +138,8 @@ pub enum RestAnswer {
     Download,
     /// The content of a file, or the ranges of it that the request names.
     File,
+    /// Content of one of these types.
+    Media(&'static [&'static str]),
 }
 
 /// Errors that an endpoint may answer; `http` knows their statuses.
@@ -169,6 +177,10 @@ pub enum Errors {
     Upload,
     /// Of a request that drives a page.
     Page,
+    /// Of a request that names a job.
+    Job,
+    /// Of a quick action.
+    Quick,
 }
 
 /// An operation of the table.
@@ -243,6 +255,7 @@ use operations;
 
 /// An operation with its input, to be performed.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "each is read, performed and dropped; none is kept among others")]
 pub enum Request {
     /// About sessions.
     Session(SessionRequest),
@@ -256,6 +269,8 @@ pub enum Request {
     Profile(ProfileRequest),
     /// About the files of a session.
     File(FileRequest),
+    /// About jobs.
+    Job(JobRequest),
     /// That controls the server.
     Control(ControlRequest),
     /// About tenants and tokens.
@@ -263,12 +278,14 @@ pub enum Request {
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 8] = [
+pub const OPERATIONS: [&[Entry]; 10] = [
     SessionRequest::TABLE,
+    release::RELEASE,
     PageRequest::TABLE,
     SnapshotRequest::TABLE,
     ProfileRequest::TABLE,
     FileRequest::TABLE,
+    JobRequest::TABLE,
     ServerRequest::TABLE,
     ControlRequest::TABLE,
     TenantRequest::TABLE,
@@ -289,6 +306,7 @@ impl Request {
             Self::Snapshot(request) => request.name(),
             Self::Profile(request) => request.name(),
             Self::File(request) => request.name(),
+            Self::Job(request) => request.name(),
             Self::Control(request) => request.name(),
             Self::Tenant(request) => request.name(),
         }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::{Millis, launch::ANY};
+use super::{Happened, Millis, launch::ANY};
 
 /// A value of JSON of any type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,25 +41,6 @@ impl JsonSchema for ScriptValue {
 /// Strings under keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attributes(pub BTreeMap<String, String>);
-
-/// How far a document must be loaded, in the words of Playwright and of Puppeteer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LoadState {
-    /// the response has arrived, and the document is begun.
-    Commit,
-    /// the document is parsed.
-    DomContentLoaded,
-    /// its images, frames and styles are loaded too.
-    #[default]
-    Load,
-    /// there was no connection for 500 ms.
-    NetworkIdle,
-    /// the same, in the words of Puppeteer.
-    NetworkIdle0,
-    /// there were at most two connections for 500 ms.
-    NetworkIdle2,
-}
 
 /// What an element is waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -121,6 +102,16 @@ pub enum PictureFormat {
     Webp,
 }
 
+/// A point in CSS pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// To the right.
+    pub x: f64,
+    /// Down.
+    pub y: f64,
+}
+
 /// A point or an area in CSS pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -138,7 +129,7 @@ pub struct Area {
 }
 
 /// What happened to the page meanwhile. Every answer of an action has these members.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Aftermath {
     /// Its URL.
     pub url: String,
@@ -146,8 +137,11 @@ pub struct Aftermath {
     pub navigated: bool,
     /// The time that the action took.
     pub took: Millis,
+    /// What else happened.
+    pub happened: Happened,
 }
 
+/// Declares what actions answer: the members of every answer, and their own.
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)? })*) => {$(
         $(#[$doc])*
@@ -160,17 +154,51 @@ macro_rules! outcomes {
             pub navigated: bool,
             /// The time that it took.
             pub took: Millis,
+            /// The pages that the page opened meanwhile. This and the next lists have at most 20 entries.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub opened: Vec<$crate::api_types::OpenedPage>,
+            /// The target ids of the session's pages that were closed meanwhile.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub closed: Vec<String>,
+            /// The dialogs of the page.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub dialogs: Vec<$crate::api_types::PageDialogInfo>,
+            /// The downloads that the page began.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub downloads: Vec<$crate::api_types::Download>,
+            /// The file chooser that the page opened.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub file_chooser: Option<$crate::api_types::FileChooserInfo>,
+            /// The exceptions of the page that nothing caught.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub errors: Vec<$crate::api_types::PageException>,
+            /// How many entries did not fit into these lists.
+            #[serde(skip_serializing_if = "crate::api_types::page::is_zero")]
+            pub omitted: u32,
+            /// What the request expected, and came.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub expected: Option<$crate::api_types::Expected>,
             $($(#[$attribute])* pub $member: $type),*
         }
 
         impl $name {
             /// What an action answers.
-            pub fn new(Aftermath { url, navigated, took }: Aftermath $(, $member: $type)*) -> Self {
-                Self { url, navigated, took $(, $member)* }
+            pub fn new(Aftermath { url, navigated, took, happened }: Aftermath $(, $member: $type)*) -> Self {
+                let $crate::api_types::Happened { opened, closed, dialogs, downloads, file_chooser, errors, omitted, expected } = happened;
+                Self {
+                    url, navigated, took, opened, closed, dialogs, downloads, file_chooser, errors, omitted, expected
+                    $(, $member)*
+                }
             }
         }
     )*};
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+pub(super) fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+pub(super) use outcomes;
 
 outcomes! {
     /// An action was performed.
@@ -180,6 +208,9 @@ outcomes! {
         /// The status of the response; absent if the document was not loaded by HTTP.
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u32>,
+        /// The response, if the request asks for it and the document was loaded by HTTP.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        response: Option<DocumentResponse>,
     }
     /// The options of a list that are selected now.
     Selected {
@@ -230,12 +261,92 @@ outcomes! {
         /// The value; absent if it is `undefined`.
         #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<ScriptValue>,
+        /// The handle of a value that stays in the page.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        handle: Option<String>,
+        /// What that value is, such as `HTMLDivElement` or `Array(3)`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// What was written to the console meanwhile, if that was asked for: the first 1000 entries.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        console: Option<Vec<ConsoleLine>>,
     }
     /// The accessibility snapshot of an element or a page.
     AccessibilitySnapshot {
-        /// The snapshot in YAML, in Playwright's form.
+        /// The snapshot in YAML, in Playwright's form. With `since`, what is different, as a unified diff.
         snapshot: String,
+        /// The version of the snapshot, for `since`.
+        version: String,
+        /// The version from which `snapshot` shows the differences. Absent if it is a whole snapshot: because none was named,
+        /// because the named one is not known any more, or because the differences would be longer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Lines that were cut because of `maxBytes`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        omitted_lines: Option<u32>,
     }
+    /// Actions were performed one after the other.
+    ActionsDone {
+        /// What each of them came to.
+        results: Vec<StepResult>,
+        /// How many failed.
+        failed: u32,
+    }
+}
+
+/// What an action of a list came to.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepResult {
+    /// Its number in the list, from 0.
+    pub step: u32,
+    /// The action, such as `click`.
+    pub action: String,
+    /// What it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<ScriptValue>,
+    /// Why it failed, as a problem of RFC 9457.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<AnyValue>,
+}
+
+/// An entry of a page's console.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ConsoleLine {
+    /// The method, such as `log`, `warning` or `error`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its arguments as text, with spaces between them; the first 2000 characters.
+    pub text: String,
+}
+
+/// The response with a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DocumentResponse {
+    /// Its URL, after all redirections.
+    pub url: String,
+    /// Its status.
+    pub status: u32,
+    /// The words behind the status; empty in HTTP/2.
+    pub status_text: String,
+    /// The address of the server, or of the proxy by which the page left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u32>,
+}
+
+/// The margins of paper, in inches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "they are the sides of the paper")]
+pub struct PaperMargin {
+    pub top: f64,
+    pub right: f64,
+    pub bottom: f64,
+    pub left: f64,
 }
 
 /// An element of a page.

@@ -5,7 +5,7 @@ use serde::{
     de::{DeserializeOwned, Error as _},
 };
 
-use super::{Bad, METADATA_MOST, Metadata, NAME_MOST, Options, snapshot::Label};
+use super::{Bad, METADATA_MOST, Metadata, NAME_MOST, Options, snapshot::Label, unknown_member};
 
 /// Reads one of the shapes from a JSON object; the error names the member that is invalid.
 pub fn read<T: DeserializeOwned>(json: &str) -> Result<T, Bad> {
@@ -19,7 +19,9 @@ pub fn read<T: DeserializeOwned>(json: &str) -> Result<T, Bad> {
             path if path == "." => "params".to_owned(),
             path => path,
         };
-        Bad { field, why: without_position(&error.inner().to_string()).to_owned() }
+        let why = error.inner().to_string();
+        let why = without_position(&why);
+        Bad { field, why: unknown_member::explain(why).unwrap_or_else(|| why.to_owned()) }
     })?;
     reader.end().map_err(|error| Bad::new("params", without_position(&error.to_string())))?;
     Ok(value)

@@ -100,6 +100,9 @@ pub struct BrowserInfo {
 pub struct Browsers {
     /// In the order in which they were started.
     pub browsers: Vec<BrowserInfo>,
+    /// The `cursor` of the next page; absent if this is the last one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<String>,
 }
 
 /// Numbers of browsers, by state. Dedicated ones are counted apart.

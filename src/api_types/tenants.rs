@@ -174,6 +174,9 @@ pub struct TokenInfo {
 pub struct TokenList {
     /// The tokens, by name.
     pub tokens: Vec<TokenInfo>,
+    /// The `cursor` of the next page; absent if this is the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The text of a token. `Debug` does not show it.

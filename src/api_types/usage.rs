@@ -51,4 +51,7 @@ pub struct TenantUsage {
 pub struct TenantUsages {
     /// The rows, by day and tenant.
     pub usage: Vec<TenantUsage>,
+    /// The `cursor` of the next page; absent if this is the last one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<String>,
 }

@@ -5,7 +5,10 @@
 pub(crate) mod commands;
 mod driver;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use futures_util::future::join_all;
 
@@ -13,7 +16,7 @@ pub use self::{
     commands::TypedCommand,
     driver::{InternalEvent, PageDriver, PageEvents, by_deadline},
 };
-use super::{Browser, CallError, Lease, LeaseId, LinkRequest, Surveyed, egress::LeaseEgress, member};
+use super::{Browser, CallError, Lease, LeaseId, LeasePages, LinkRequest, Surveyed, egress::LeaseEgress, member};
 use crate::{
     cdp::{
         emulation::{Aspect, Change, Override},
@@ -78,6 +81,13 @@ impl ContextHandle {
         let mut contexts = self.browser.answered(answer).await.unwrap_or_default();
         contexts.sort_by_key(|surveyed| surveyed.context != self.context);
         contexts
+    }
+
+    /// The pages of the session, and more of those that are not among the known ones; none if the browser has ended.
+    pub async fn pages(&self, known: Option<HashSet<TargetId>>) -> LeasePages {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        self.browser.order(LinkRequest::Pages { lease: self.lease, known, reply });
+        self.browser.answered(answer).await.unwrap_or_default()
     }
 
     /// Records an origin, or the storage key of a partition of one, where the session has stored

@@ -34,11 +34,11 @@ mod hidden_pages;
 mod hold;
 mod index;
 mod openers;
+mod pages;
 mod population;
 mod records;
 mod roots;
 
-pub use self::hidden_pages::Surveyed;
 use self::{
     attachments::{Attachment, Attachments},
     certificates::Certificates,
@@ -49,6 +49,7 @@ use self::{
     population::Population,
     roots::Roots,
 };
+pub use self::{hidden_pages::Surveyed, pages::LeasePages};
 
 /// How long a popup is held for a tab-flavour client that does not attach to it.
 pub(crate) const HOLD: Duration = Duration::from_secs(5);

@@ -174,6 +174,11 @@ impl Change {
         self.what
     }
 
+    /// Whether it sets the aspect, rather than clears it.
+    pub fn is_set(&self) -> bool {
+        self.params.is_some()
+    }
+
     /// The device pixel ratio, if it sets one.
     pub fn device_scale(&self) -> Option<f64> {
         if self.what != Aspect::Viewport {

@@ -4,6 +4,7 @@
 //! here prints by itself. Nothing is left behind: the one browser that is started has ended before the report is
 //! complete.
 
+mod browserless;
 mod checks;
 mod machine;
 
@@ -16,6 +17,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::browserless::translate;
 use self::machine::Machine;
 #[cfg(feature = "tls")]
 use crate::config::Expiry;

@@ -109,7 +109,7 @@ pub async fn browsers(arguments: &Arguments, out: &mut impl Write) -> Result<(),
     if arguments.json {
         return Ok(writeln!(out, "{text}")?);
     }
-    let Browsers { browsers } = client.read(&text)?;
+    let Browsers { browsers, .. } = client.read(&text)?;
     let mut table = Table::new([
         "ID",
         "STATE",

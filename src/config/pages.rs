@@ -17,6 +17,18 @@ pub struct PageLimits {
     pub result: usize,
     /// How long a page stays attached after its last action.
     pub idle: Duration,
+    /// Most actions of one list.
+    pub actions: usize,
+    /// Most handles of one page.
+    pub handles: usize,
+    /// Bytes of the earlier snapshots of one page.
+    pub history: usize,
+    /// Largest body of a quick action, in bytes.
+    pub quick_body: usize,
+    /// Most lines of the console, and most requests, that are kept of a page.
+    pub log_entries: usize,
+    /// Most bytes of either.
+    pub log_bytes: usize,
 }
 
 impl Config {
@@ -28,6 +40,12 @@ impl Config {
             queue: self.page_queue,
             result: self.page_result,
             idle: self.page_idle,
+            actions: self.page_actions,
+            handles: self.page_handles,
+            history: self.page_history,
+            quick_body: self.quick_body,
+            log_entries: self.page_log_entries,
+            log_bytes: self.page_log_size,
         }
     }
 }

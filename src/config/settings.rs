@@ -287,6 +287,33 @@ settings! {
         /// How long the server stays attached to a page after its last action. Then the references of its last snapshot are
         /// stale.
         page_idle: Duration = one("TIME", "5m", duration(Duration::from_millis(1))).live();
+        /// Most actions of one list (`/v1/sessions/ID/pages/PAGE/actions`).
+        page_actions: usize = one("N", "100", number(1..=10_000)).live();
+        /// Values that `evaluate` may keep in one page (`handle`); further ones are refused (429).
+        page_handles: usize = one("N", "1000", number(1..=100_000)).live();
+        /// Bytes of the earlier snapshots of one page that are kept for `since`; the oldest are forgotten first.
+        page_history: usize = one("SIZE", "1MiB", size(0..=1 << 30)).live();
+        /// How long the answer to a request with an `Idempotency-Key` is kept.
+        idempotency_time: Duration = one("TIME", "10m", duration(Duration::from_millis(1))).live();
+        /// Keys of one tenant that are kept; a request with a further one is refused (429).
+        idempotency_keys: usize = one("N", "10000", number(1..=1_000_000)).live();
+        /// Bytes of the answers that are kept for one tenant. Of older ones only that they were given is kept.
+        idempotency_bytes: usize = one("SIZE", "16MiB", size(0..=1 << 40)).live();
+        /// Jobs of one tenant (`Prefer: respond-async`) that are running or kept. A further one takes the place of the
+        /// oldest that has ended; if none has, it is refused (429).
+        jobs: usize = one("N", "100", number(1..=100_000)).live();
+        /// Bytes of the results of jobs that are kept for one tenant; the oldest jobs are forgotten first.
+        jobs_bytes: usize = one("SIZE", "64MiB", size(1 << 10..=1 << 40)).live();
+        /// How long a job is kept after its end.
+        jobs_time: Duration = one("TIME", "10m", duration(Duration::from_millis(1))).live();
+        /// Largest body of a quick action (`/screenshot`, `/pdf`, `/content`, `/scrape`, `/links`). All that are performed
+        /// at a time may have 32 times as much together, and a tenant no more of it than is left for others; further ones are
+        /// refused (429).
+        quick_body: usize = one("SIZE", "10MiB", size(1 << 10..=64 << 20)).live();
+        /// Lines of the console, and requests, that are kept of each page whose `console` or `network` was asked for.
+        page_log_entries: usize = one("N", "1000", number(1..=100_000)).live();
+        /// Bytes of the console, and of the requests, that are kept of such a page.
+        page_log_size: usize = one("SIZE", "5MB", size(1 << 10..=1 << 30)).live();
         /// Bytes that may wait for a client whose socket accepts nothing for `stall`; with more it is disconnected.
         client_queue: usize = one("SIZE", "64MiB", size(64 << 10..=1 << 40)).live();
         /// Bytes that may wait for any client; with more it is disconnected at once.

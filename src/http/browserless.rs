@@ -1,4 +1,15 @@
-//! The answers of browserless at `/sessions`, `/pressure` and `/kill/{id}`, for tools that know that interface.
+//! The endpoints of browserless, for tools that know that interface: here `/sessions`, `/pressure` and `/kill/{id}`, and in
+//! `quick` the quick actions.
+
+mod about;
+mod bodies;
+mod elsewhere;
+mod in_page;
+mod plan;
+mod quick;
+mod run;
+mod settings;
+mod wish;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,6 +36,8 @@ use crate::{
     },
     session::manager::{Caller, Scheme, SessionManager},
 };
+
+pub(super) use self::{about::ENDPOINTS as ABOUT, quick::ENDPOINTS as QUICK};
 
 /// The endpoints, as the document shows them.
 pub(super) const ENDPOINTS: [Documented; 3] = [
@@ -69,10 +82,14 @@ const A_GET: Rest = Rest {
 
 /// The routes of these endpoints.
 pub(super) fn routes() -> Router<Api> {
+    let totals = about::Totals::default();
     Router::new()
         .route("/sessions", routing::get(sessions))
         .route("/pressure", routing::get(pressure))
         .route("/kill/{id}", routing::get(kill))
+        .merge(quick::routes(&totals))
+        .merge(about::routes(&totals))
+        .merge(elsewhere::routes())
 }
 
 /// Lists the sessions of this owner in the shape of browserless; `trackingId` is their name.

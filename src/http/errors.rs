@@ -29,6 +29,19 @@ impl From<&ServiceError> for Problem {
     }
 }
 
+impl Problem {
+    /// The same at the endpoints of browserless, whose clients know 429 for a server without room, and 408 for an action that
+    /// takes too long.
+    pub(super) fn for_browserless(mut self) -> Self {
+        match self.kind {
+            "queue-full" | "queue-timeout" | "no-place" => self.status = StatusCode::TOO_MANY_REQUESTS,
+            "action-timeout" => self.status = StatusCode::REQUEST_TIMEOUT,
+            _ => {}
+        }
+        self
+    }
+}
+
 /// The status, and the last part of the problem type.
 type Kind = (StatusCode, &'static str);
 
@@ -60,8 +73,11 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Incapable { .. } => (StatusCode::FORBIDDEN, "no-capability"),
         ServiceError::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
         ServiceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
+        ServiceError::Step { error, .. } => of_service(error),
+        ServiceError::NoJob(_) => (StatusCode::NOT_FOUND, "no-job"),
+        ServiceError::JobTooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
         ServiceError::NoAudit => (StatusCode::SERVICE_UNAVAILABLE, "no-audit"),
-        ServiceError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
+        ServiceError::ManyJobs { .. } | ServiceError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
         ServiceError::Limited(Refusal { limit, .. }) => {
             (StatusCode::TOO_MANY_REQUESTS, if limit.window().is_some() { "too-fast" } else { "too-many" })
         }
@@ -136,8 +152,16 @@ fn of_page(why: &PageError) -> Kind {
         PageError::StaleRef { .. } => (StatusCode::CONFLICT, "stale-ref"),
         PageError::Impossible { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not-possible"),
         PageError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "action-timeout"),
+        PageError::StaleHandle { .. } => (StatusCode::CONFLICT, "stale-handle"),
+        PageError::ManyHandles { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-handles"),
         PageError::Script { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "script-failed"),
         PageError::TooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
+        PageError::ClientOwns { .. } => (StatusCode::CONFLICT, "client-owns"),
+        PageError::NoDialog => (StatusCode::CONFLICT, "no-dialog"),
+        PageError::Step { error, .. } | PageError::Field { error, .. } => of_page(error),
+        PageError::Files(why) => of_files(why),
+        PageError::Refused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "command-refused"),
+        PageError::Many { .. } => (StatusCode::CONFLICT, "too-many-on-page"),
         PageError::Call(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
     }
 }
@@ -216,6 +240,13 @@ fn retry_after(status: StatusCode) -> Option<u32> {
 /// Further members of the problem, for programs.
 fn details(why: &ServiceError) -> Map<String, Value> {
     let details = match why {
+        ServiceError::Step { step, action, error, results } => {
+            let mut inner = details(error);
+            let of_list = [("step", json!(step)), ("action", json!(action)), ("results", json!(results))];
+            inner.extend(of_list.map(|(name, value)| (name.to_owned(), value)));
+            Value::Object(inner)
+        }
+        ServiceError::Page(PageError::ManyHandles { most }) => json!({ "limit": "page_handles", "most": most }),
         ServiceError::NoSession { ended: Some(ended), .. } => {
             json!({ "endedAgo": millis(ended.ago()), "reason": ended.why })
         }
@@ -227,7 +258,14 @@ fn details(why: &ServiceError) -> Map<String, Value> {
             json!({ "condition": condition, "seen": seen })
         }
         ServiceError::Page(PageError::Script { stack, .. }) => json!({ "stack": stack }),
-        ServiceError::Page(PageError::TooLarge { size, most }) => json!({ "size": size, "most": most }),
+        ServiceError::Page(PageError::TooLarge { size, most }) | ServiceError::JobTooLarge { size, most } => {
+            json!({ "size": size, "most": most })
+        }
+        ServiceError::Page(PageError::Field { index, .. }) => json!({ "index": index }),
+        ServiceError::Page(PageError::Refused { method, error }) => {
+            json!({ "method": method, "code": error.code, "message": error.message })
+        }
+        ServiceError::Page(PageError::Many { most, .. }) => json!({ "most": most }),
         ServiceError::Page(PageError::Busy { most }) => json!({ "limit": "page_queue", "most": most }),
         ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
         ServiceError::ProfileInUse { holder, .. } => json!({ "holder": holder }),
@@ -236,6 +274,7 @@ fn details(why: &ServiceError) -> Map<String, Value> {
             json!({ "limit": limit, "most": most, "taken": taken })
         }
         ServiceError::Files(FilesError::Many { most }) => json!({ "limit": "session_files_count", "most": most }),
+        ServiceError::ManyJobs { most } => json!({ "limit": "jobs", "most": most }),
         ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
         ServiceError::Limited(Refusal { limit, most, retry_after }) => {
             json!({ "limit": limit.name(), "most": most, "retryAfter": millis(*retry_after) })
@@ -316,6 +355,15 @@ mod tests {
             ),
             (ServiceError::OutOfScope { what: "drain", scope: Scope::ReadOnly }, 403, "out-of-scope", None, json!({})),
             (ServiceError::Ambiguous(id()), 409, "ambiguous", None, json!({})),
+            (ServiceError::ManyJobs { most: 3 }, 429, "too-many", Some(5), json!({ "limit": "jobs", "most": 3 })),
+            (ServiceError::NoJob(id()), 404, "no-job", None, json!({})),
+            (
+                ServiceError::JobTooLarge { size: 9, most: 3 },
+                422,
+                "result-too-large",
+                None,
+                json!({ "size": 9, "most": 3 }),
+            ),
             (ServiceError::NoAudit, 503, "no-audit", Some(1), json!({})),
             (
                 ServiceError::TooMany { limit: "max_owner_sessions", most: 3 },

@@ -124,6 +124,18 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
             (502, "The page could not be loaded."),
             (504, "The time limit passed; the detail says what was waited for, and what was seen last."),
         ],
+        Errors::Job => &[
+            (400, "The id or a value is invalid; the detail names it."),
+            (404, "The job does not exist, is forgotten, or belongs to another owner."),
+        ],
+        Errors::Quick => &[
+            (400, "The body, the URL of the request, or a value in them is invalid; the detail names it."),
+            (408, "The time limit passed; the detail says what was waited for."),
+            (
+                429,
+                "No place became free in time, or this owner has as much as it may have; Retry-After says when to try again.",
+            ),
+        ],
         Errors::Import => &[
             (413, "The content is larger than a snapshot, a line of it, or the memory for it may be."),
             (503, "Too many imports and exports are running; Retry-After says when to try again."),

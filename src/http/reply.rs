@@ -14,7 +14,7 @@ use serde_json::{
 };
 
 use crate::{
-    api_types::{Bad, Reply},
+    api_types::{AnyValue, Bad, Reply},
     session::manager::ServiceError,
     tenant::limits::Refusal,
 };
@@ -129,16 +129,25 @@ impl Problem {
         Self { status, kind, detail: detail.into(), details: Box::default(), retry_after: None, limited: None }
     }
 
-    /// The answer as `application/problem+json`.
-    pub fn answer(&self) -> Answer {
-        let body = ProblemBody {
+    fn body(&self) -> ProblemBody<'_> {
+        ProblemBody {
             kind: format!("urn:ghostmux:{}", self.kind),
             title: self.status.canonical_reason().unwrap_or("error"),
             status: self.status.as_u16(),
             detail: &self.detail,
             details: &self.details,
-        };
-        let mut answer = text(self.status, "application/problem+json", serde_json::to_vec(&body).unwrap_or_default());
+        }
+    }
+
+    /// The body of the answer, for where it is a part of another one.
+    pub(super) fn value(&self) -> Value {
+        serde_json::to_value(self.body()).unwrap_or_default()
+    }
+
+    /// The answer as `application/problem+json`.
+    pub fn answer(&self) -> Answer {
+        let body = serde_json::to_vec(&self.body()).unwrap_or_default();
+        let mut answer = text(self.status, "application/problem+json", body);
         answer.extensions_mut().insert(Why(self.detail.clone()));
         if let Some(seconds) = self.retry_after {
             answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -161,6 +170,11 @@ fn rate_limit(headers: &mut header::HeaderMap, refusal: &Refusal) {
             headers.insert(header, value);
         }
     }
+}
+
+/// An error as a part of a result: of one step of several, or of a job.
+pub fn explain(why: &ServiceError) -> AnyValue {
+    AnyValue(Problem::from(why).value())
 }
 
 /// The answer for an error of the service.

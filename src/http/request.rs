@@ -4,7 +4,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    body,
+    body::{self, HttpBody as _},
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
@@ -56,31 +56,41 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// A large body: an exported snapshot.
+/// A large body: an exported snapshot, or the page of a quick action.
 pub(super) struct LargeBody;
 
 impl LargeBody {
     /// Reads the whole JSON text.
     pub(super) async fn read(request: Request) -> Result<String, Problem> {
+        Self::up_to(HELD_MOST, request).await
+    }
+
+    /// Reads the whole JSON text, if it has at most so many bytes.
+    pub(super) async fn up_to(most: usize, request: Request) -> Result<String, Problem> {
         let (parts, body) = request.into_parts();
         of_json(&parts.headers)?;
-        let bytes = read(body, HELD_MOST, LARGE_PATIENCE).await?;
+        let bytes = read(body, most, LARGE_PATIENCE).await?;
         let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-json", detail);
         String::from_utf8(bytes).map_err(|error| bad(format!("the body is not UTF-8: {error}")))
     }
 }
 
 async fn read(body: body::Body, most: usize, patience: Duration) -> Result<Vec<u8>, Problem> {
+    let too_large = || {
+        let detail = format!("the body is larger than {most} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    };
+    // One that declares its length is not waited for.
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
     let body = tokio::time::timeout(patience, Limited::new(body, most).collect()).await.map_err(|_| {
         let detail = format!("the body did not arrive within {} s", patience.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-body", detail)
     })?;
     match body {
         Ok(body) => Ok(body.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let detail = format!("the body is larger than {most} bytes");
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => {
             Err(Problem::new(StatusCode::BAD_REQUEST, "bad-body", format!("the body cannot be read: {error}")))
         }

@@ -38,14 +38,19 @@ enum Endpoint<'a> {
 /// Paths that open a new session, without `/` at their ends: those of ghostmux, Chrome and browserless.
 const NEW: [&str; 4] = ["", "/devtools/browser", "/chromium", "/chrome"];
 
-/// Advice for paths that other products serve, by a part of the path.
-const ELSEWHERE: [(&str, &str); 6] = [
+/// Paths of browserless whose clients speak something else than CDP, by a part of the path, and what to connect to.
+const NO_CDP: [(&str, &str); 4] = [
     (
         "playwright",
         "Playwright's own protocol is not supported; use chromium.connectOverCDP with / or /devtools/browser/ID",
     ),
     ("firefox", "the browsers are Chromes; connect to /"),
     ("webkit", "the browsers are Chromes; connect to /"),
+    ("/edge", "the browsers are Chromes; connect to /"),
+];
+
+/// Advice for paths that other products serve, by a part of the path.
+const ELSEWHERE: [(&str, &str); 3] = [
     ("/v1/", "the WebSocket of a session is /devtools/browser/ID"),
     ("/json", "GET /json/version, without an upgrade, names the WebSocket"),
     ("/devtools", "connect to /devtools/browser/ID or /devtools/page/TARGET"),
@@ -63,7 +68,7 @@ fn endpoint(path: &str) -> Result<Endpoint<'_>, String> {
     if let Some(id) = plain.strip_prefix("/devtools/browser/") {
         return Ok(Endpoint::Session(id));
     }
-    let advice = ELSEWHERE.iter().find(|(part, _)| path.contains(part)).map_or(
+    let advice = NO_CDP.iter().chain(&ELSEWHERE).find(|(part, _)| path.contains(part)).map_or(
         "connect to / for a new session (options go into the query), or to /devtools/browser/ID for an existing one",
         |(_, advice)| advice,
     );
@@ -110,6 +115,9 @@ pub(super) async fn answer(registry: &SessionManager, mut request: extract::Requ
     let (named, plain) = session_of(&path);
     let endpoint = match endpoint(plain) {
         Ok(endpoint) => endpoint,
+        Err(advice) if NO_CDP.iter().any(|(part, _)| plain.contains(part)) => {
+            return problem(StatusCode::BAD_REQUEST, "other-protocol", &advice);
+        }
         Err(advice) => return problem(StatusCode::NOT_FOUND, "no-endpoint", &advice),
     };
     let wish = match ConnectOptions::read(request.uri().query().unwrap_or_default()) {

@@ -4,19 +4,25 @@
 mod document;
 mod files;
 mod handler;
+mod idempotency;
+mod progress;
 mod query;
 mod snapshots;
 
 use axum::{
     Router,
     http::StatusCode,
+    middleware::from_fn_with_state,
     routing::{self, MethodFilter},
 };
 
 pub use self::document::openapi;
-use self::{handler::OperationHandler, query::Members};
+use self::{handler::OperationHandler, idempotency::KeyBook, query::Members};
 use super::{Api, reply::text};
-use crate::api_types::operations::{self, RestAnswer, RestInput, Verb};
+use crate::{
+    api_types::operations::{self, RestAnswer, RestInput, Verb},
+    session::manager::SessionManager,
+};
 
 /// Path of the document. It holds no id, so every client may read it.
 pub(super) const DOCUMENT: &str = "/v1/openapi.json";
@@ -24,7 +30,8 @@ pub(super) const DOCUMENT: &str = "/v1/openapi.json";
 const OPENAPI: &str = include_str!("../../fixtures/openapi.json");
 
 /// The document, and an endpoint for each operation that REST has.
-pub(super) fn routes() -> Router<Api> {
+pub(super) fn routes(registry: &SessionManager) -> Router<Api> {
+    let keys = KeyBook::new(registry.clone());
     let document = routing::get(async || text(StatusCode::OK, "application/json", OPENAPI));
     let mut router = Router::new().route(DOCUMENT, document);
     for entry in operations::all() {
@@ -52,6 +59,10 @@ pub(super) fn routes() -> Router<Api> {
                     Box::pin(handler.answer(registry, caller, request)).await
                 })
             }
+        };
+        let route = match rest.verb {
+            Verb::Post => route.route_layer(from_fn_with_state(keys.clone(), idempotency::once)),
+            _ => route,
         };
         router = router.route(rest.path, route);
     }

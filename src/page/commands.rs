@@ -8,9 +8,15 @@ use crate::browser::commands::{Nothing, commands};
 commands! {
     "Page.enable" = EnablePage {} -> Nothing;
     "Page.setLifecycleEventsEnabled" = EnableLifecycle { enabled: bool } -> Nothing;
+    "Page.setInterceptFileChooserDialog" = InterceptChooser { enabled: bool } -> Nothing;
+    "Runtime.enable" = EnableRuntime {} -> Nothing;
     "Page.getFrameTree" = GetFrameTree {} -> FrameTree;
     "Page.createIsolatedWorld" = CreateWorld<'a> { frame_id: &'a str, world_name: &'a str } -> CreatedWorld;
-    "Page.navigate" = GoTo<'a> { url: &'a str } -> Gone;
+    "Page.navigate" = GoTo<'a> {
+        url: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        referrer: Option<&'a str>,
+    } -> Gone;
     "Page.bringToFront" = BringToFront {} -> Nothing;
     "Page.reload" = Reload {} -> Nothing;
     "Page.captureScreenshot" = Capture<'a> {
@@ -20,6 +26,7 @@ commands! {
         #[serde(skip_serializing_if = "Option::is_none")]
         clip: Option<Clip>,
         capture_beyond_viewport: bool,
+        optimize_for_speed: bool,
     } -> Picture;
     "Page.getLayoutMetrics" = GetMetrics {} -> Metrics;
     "Page.printToPDF" = Print {
@@ -35,6 +42,8 @@ commands! {
         paper_height: Option<f64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         page_ranges: Option<String>,
+        #[serde(flatten)]
+        more: MoreOfPdf,
     } -> Picture;
     "Runtime.evaluate" = EvaluateIn<'a> {
         expression: &'a str,
@@ -43,7 +52,27 @@ commands! {
         await_promise: bool,
         return_by_value: bool,
         user_gesture: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        object_group: Option<&'a str>,
     } -> Answer;
+    "Runtime.getIsolateId" = GetIsolateId {} -> Nothing;
+    "Runtime.callFunctionOn" = CallFunction<'a> {
+        function_declaration: &'a str,
+        execution_context_id: i64,
+        arguments: Vec<Argument>,
+        await_promise: bool,
+        return_by_value: bool,
+        user_gesture: bool,
+        object_group: &'a str,
+    } -> Answer;
+    "Runtime.releaseObject" = ReleaseObject<'a> { object_id: &'a str } -> Nothing;
+    "DOM.resolveNode" = ResolveNode { backend_node_id: i64 } -> Resolved;
+    "Emulation.setScriptExecutionDisabled" = DisableScripts { value: bool } -> Nothing;
+    "Emulation.setDefaultBackgroundColorOverride" = SetBackground {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        color: Option<Rgba>,
+    } -> Nothing;
+    "Network.enable" = EnableNetwork { max_total_buffer_size: u32 } -> Nothing;
     "Runtime.terminateExecution" = Terminate {} -> Nothing;
     "DOM.describeNode" = DescribeNode<'a> { object_id: &'a str } -> Described;
     "Input.dispatchMouseEvent" = MouseEvent<'a> {
@@ -73,6 +102,29 @@ commands! {
     "Input.insertText" = InsertText<'a> { text: &'a str } -> Nothing;
 }
 
+/// The rest of the parameters of `Page.printToPDF`.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MoreOfPdf {
+    pub(crate) display_header_footer: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) header_template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) footer_template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) margin_top: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) margin_right: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) margin_bottom: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) margin_left: Option<f64>,
+    #[serde(rename = "generateTaggedPDF", skip_serializing_if = "Option::is_none")]
+    pub(crate) generate_tagged_pdf: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) generate_document_outline: Option<bool>,
+}
+
 /// An area of the document, in CSS pixels.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Clip {
@@ -81,6 +133,15 @@ pub(crate) struct Clip {
     pub(crate) width: f64,
     pub(crate) height: f64,
     pub(crate) scale: f64,
+}
+
+/// A colour.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Rgba {
+    pub(crate) r: u8,
+    pub(crate) g: u8,
+    pub(crate) b: u8,
+    pub(crate) a: u8,
 }
 
 /// The result of `Page.getFrameTree`.
@@ -152,6 +213,30 @@ pub(crate) struct ContentSize {
     pub(crate) height: f64,
 }
 
+/// An argument of a function: a value of JSON, or an object of the page.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Argument {
+    /// As the caller wrote it.
+    Value(serde_json::Value),
+    /// By Chrome's id.
+    ObjectId(String),
+}
+
+/// The result of `DOM.resolveNode`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Resolved {
+    pub(crate) object: Remote,
+}
+
+/// The params of `Runtime.consoleAPICalled`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ConsoleCalled {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) args: Vec<Remote>,
+}
+
 /// The result of `Runtime.evaluate`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -196,4 +281,5 @@ pub(crate) struct Described {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Node {
     pub(crate) frame_id: Option<String>,
+    pub(crate) backend_node_id: i64,
 }

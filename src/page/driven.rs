@@ -3,121 +3,162 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
     commands::{
-        Answer, BringToFront, CreateWorld, DescribeNode, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree,
-        Terminate,
+        Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EnableRuntime, EvaluateIn, GetFrameTree,
+        InterceptChooser, Terminate,
     },
+    events::Events,
+    frame::Frame,
+    handles::Handles,
+    held::Held,
+    history::History,
     injected::{EXPRESSION, WORLD},
-    state::PageState,
+    present::{Acting, Mouse},
+    refs::{Names, Refs},
+    start::Start,
+    state::{PageState, describe},
+    step::{PATIENCE, PAUSES, Seen, Step},
 };
 use crate::{
-    api_types::{Attributes, FoundElement, Link, locator::ENTER_FRAME},
+    api_types::{
+        Expect,
+        locator::{ENTER_FRAME, REF_ENGINE, ref_of},
+    },
     browser::{CallError, ContextHandle, InternalRoot, PageDriver, PageEvents, TypedCommand, by_deadline},
     cdp::ids::TargetId,
     config::PageLimits,
     runtime,
-    session::pages::PageError,
+    session::pages::{PageError, PageSession},
 };
-
-/// How long to wait before a step is tried again, as Playwright does.
-const PAUSES: [Duration; 5] = [
-    Duration::ZERO,
-    Duration::from_millis(20),
-    Duration::from_millis(100),
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-];
-/// How long a page that was interrupted may take to answer, before its script is ended.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A page that is driven.
 pub(super) struct Page {
     place: ContextHandle,
     driver: PageDriver,
     /// The events of a CDP session come to who drives it only if it is attached through a root of the proxy's own.
-    root: InternalRoot,
-    state: watch::Receiver<PageState>,
+    pub(super) root: InternalRoot,
+    /// Written by the page's task alone, as its events come.
+    state: Arc<watch::Sender<PageState>>,
+    pub(super) id: TargetId,
+    session: Arc<dyn PageSession>,
+    acting: Mutex<Acting>,
+    mouse: Mutex<Mouse>,
+    /// The frames with elements that are covered for a screenshot.
+    masks: Mutex<Vec<Frame>>,
     limits: PageLimits,
+    held: Held,
     /// The isolated worlds, by frame and name; never held across an await.
     worlds: Mutex<HashMap<(String, &'static str), i64>>,
     /// The frames that have a process of their own.
-    remote: Mutex<HashMap<String, Arc<PageDriver>>>,
+    pub(super) remote: Mutex<HashMap<String, Arc<PageDriver>>>,
     seen: Mutex<Seen>,
-}
-
-/// What an action waits for, and what was seen last.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    pub(super) condition: String,
-    pub(super) last: String,
-}
-
-/// A frame of the page.
-#[derive(Clone)]
-pub(super) struct Frame {
-    id: String,
-    remote: Option<Arc<PageDriver>>,
-    parent: Option<Box<Frame>>,
-}
-
-/// The answer of a step in a document: see `injected/ghostmux.js`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Step {
-    pub(super) status: String,
-    pub(super) why: String,
-    pub(super) count: u64,
-    pub(super) matches: Vec<String>,
-    pub(super) is: bool,
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) scale: f64,
-    pub(super) code: Option<u32>,
-    pub(super) text: String,
-    pub(super) html: String,
-    pub(super) snapshot: String,
-    pub(super) values: Vec<String>,
-    pub(super) chunks: Vec<String>,
-    pub(super) attributes: Attributes,
-    pub(super) links: Vec<Link>,
-    pub(super) elements: Vec<FoundElement>,
+    /// The references of its snapshots, the snapshots, and the values that callers keep; never held across an await.
+    refs: Mutex<Refs>,
+    history: Mutex<History>,
+    handles: Mutex<Handles>,
 }
 
 impl Page {
     /// Attaches to a page. Its events are to be taken into the state while it is used.
     pub(super) async fn attach(
-        place: ContextHandle,
-        page: TargetId,
-        limits: PageLimits,
-    ) -> Result<(Self, tokio::sync::Mutex<PageEvents>, watch::Sender<PageState>), PageError> {
+        on: Start,
+        used: Names,
+    ) -> Result<(Self, tokio::sync::Mutex<PageEvents>, Arc<watch::Sender<PageState>>), PageError> {
+        let Start { place, page: id, limits, session } = on;
         let root = InternalRoot::idle(place.browser()).await?;
-        let driver = root.attach(&page).await?;
+        session.allow_downloads().await;
+        let driver = root.attach(&id).await?;
         let events = driver.events();
         driver.ask(&EnablePage {}).await?;
         let tree = driver.ask(&GetFrameTree {}).await?;
         // Chrome sends those of the present document again.
         driver.ask(&EnableLifecycle { enabled: true }).await?;
-        let (to, state) = watch::channel(PageState::new(tree.frame_tree.frame));
-        let (worlds, remote, seen) = Default::default();
-        Ok((Self { place, driver, root, state, limits, worlds, remote, seen }, events.into(), to))
+        driver.ask(&InterceptChooser { enabled: true }).await?;
+        // Chrome sends the past exceptions before its answer.
+        driver.ask(&EnableRuntime {}).await?;
+        let state = Arc::new(watch::Sender::new(PageState::new(tree.frame_tree.frame)));
+        let (held, worlds, remote, seen, acting, masks, mouse) = Default::default();
+        let to = state.clone();
+        let refs = Refs::behind(used).into();
+        let history = History::behind(used.snapshot).into();
+        let handles = Handles::behind(used.handle).into();
+        let page = Self {
+            place,
+            driver,
+            root,
+            state: to,
+            id,
+            session,
+            acting,
+            mouse,
+            masks,
+            limits,
+            held,
+            worlds,
+            remote,
+            seen,
+            refs,
+            history,
+            handles,
+        };
+        Ok((page, events.into(), state))
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn refs(&self) -> MutexGuard<'_, Refs> {
+        self.refs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn handles(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the names that it has given are used.
+    pub(super) fn names(&self) -> Names {
+        let (element, frame) = self.refs().used();
+        Names { element, frame, snapshot: self.history().last(), handle: self.handles().last() }
     }
 
     pub(super) fn limits(&self) -> PageLimits {
         self.limits
     }
 
+    pub(super) fn id(&self) -> &TargetId {
+        &self.id
+    }
+
+    pub(super) fn session(&self) -> &dyn PageSession {
+        &*self.session
+    }
+
+    pub(super) fn acting(&self) -> MutexGuard<'_, Acting> {
+        self.acting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn mouse(&self) -> MutexGuard<'_, Mouse> {
+        self.mouse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn masks(&self) -> MutexGuard<'_, Vec<Frame>> {
+        self.masks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn place(&self) -> &ContextHandle {
         &self.place
+    }
+
+    /// What requests have left on its CDP session.
+    pub(super) fn held(&self) -> &Held {
+        &self.held
     }
 
     pub(super) fn driver(&self) -> &PageDriver {
@@ -129,15 +170,36 @@ impl Page {
         self.state.borrow().clone()
     }
 
+    /// The states from now on.
+    pub(super) fn states(&self) -> watch::Receiver<PageState> {
+        self.state.subscribe()
+    }
+
+    pub(super) fn states_to(&self) -> &watch::Sender<PageState> {
+        &self.state
+    }
+
+    /// Forgets what has happened so far.
+    pub(super) fn reset_events(&self, wanted: Expect) {
+        self.state.send_modify(|state| state.events = Arc::new(Events::expecting(wanted)));
+    }
+
     /// Waits for a state.
     pub(super) async fn wait_for(&self, is: impl Fn(&PageState) -> bool) -> Result<(), PageError> {
-        let mut state = self.state.clone();
-        state.wait_for(|state| is(state)).await.map(drop).map_err(|_| PageError::Closed)
+        self.states().wait_for(|state| is(state)).await.map(drop).map_err(|_| PageError::Closed)
     }
 
     /// Notes what the action waits for from now on.
     pub(super) fn waits_for(&self, condition: impl Into<String>) {
-        *self.seen_now() = Seen { condition: condition.into(), last: "nothing".to_owned() };
+        let mut seen = self.seen_now();
+        let at = seen.at.take();
+        let condition = at.iter().fold(condition.into(), |condition, at| format!("{at}: {condition}"));
+        *seen = Seen { condition, last: "nothing".to_owned(), at };
+    }
+
+    /// Notes where in its request the action is.
+    pub(super) fn is_at(&self, place: Option<String>) {
+        self.seen_now().at = place;
     }
 
     /// Notes what was seen.
@@ -149,18 +211,14 @@ impl Page {
     pub(super) fn seen(&self) -> Seen {
         let mut seen = self.seen_now().clone();
         if let Some(dialog) = self.state().dialog {
-            seen.last = format!("the dialog {dialog} is open, and the page waits until a client answers it");
+            let dialog = describe(&dialog);
+            seen.last = format!("the dialog {dialog} is open, and the page waits until it is answered");
         }
         seen
     }
 
     fn seen_now(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The main frame.
-    pub(super) fn main(&self) -> Frame {
-        Frame { id: self.state().main_frame, remote: None, parent: None }
     }
 
     /// Sends a command that may take as long as the action, and reads its result, if it is not too large.
@@ -195,6 +253,7 @@ impl Page {
                 await_promise: false,
                 return_by_value: true,
                 user_gesture: false,
+                object_group: None,
             };
             if let Some(thrown) = driver.ask(&evaluate).await?.exception_details {
                 let (message, stack) = thrown.divide();
@@ -208,10 +267,6 @@ impl Page {
     /// Forgets the worlds of a frame, whose document has changed.
     pub(super) fn forget_worlds(&self, frame: &Frame) {
         self.worlds.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| *of != frame.id);
-    }
-
-    pub(super) fn driver_of<'a>(&'a self, frame: &'a Frame) -> &'a PageDriver {
-        frame.remote.as_deref().unwrap_or(&self.driver)
     }
 
     /// Calls a function of `ghostmux` in a frame. If the document is replaced meanwhile, `None`.
@@ -229,9 +284,24 @@ impl Page {
         step.map(Some).map_err(|error| unreadable(error).into())
     }
 
+    /// The object that an expression has in the world of ghostmux.
+    pub(super) async fn object_in(&self, frame: &Frame, expression: &str) -> Result<Option<String>, PageError> {
+        Ok(self.evaluate(frame, expression, false).await?.and_then(|answer| answer.result.object_id))
+    }
+
+    /// The world of ghostmux in a frame.
+    pub(super) async fn our_world(&self, frame: &Frame) -> Result<i64, PageError> {
+        self.world(frame, WORLD, Some(&EXPRESSION)).await
+    }
+
     /// Evaluates in the world of ghostmux; `None` if the document was replaced.
-    async fn evaluate(&self, frame: &Frame, expression: &str, by_value: bool) -> Result<Option<Answer>, PageError> {
-        let context = match self.world(frame, WORLD, Some(&EXPRESSION)).await {
+    pub(super) async fn evaluate(
+        &self,
+        frame: &Frame,
+        expression: &str,
+        by_value: bool,
+    ) -> Result<Option<Answer>, PageError> {
+        let context = match self.our_world(frame).await {
             Err(error) if is_replaced(&error) => return Ok(None),
             context => context?,
         };
@@ -241,6 +311,7 @@ impl Page {
             await_promise: true,
             return_by_value: by_value,
             user_gesture: false,
+            object_group: None,
         };
         match self.ask_long(self.driver_of(frame), &evaluate).await {
             Err(error) if is_replaced(&error) => {
@@ -290,6 +361,12 @@ impl Page {
     ) -> Result<Option<(Frame, Step)>, PageError> {
         let mut frame = self.main();
         let mut last = selector.map(str::to_owned);
+        let of_ref = selector.and_then(|selector| selector.strip_prefix(REF_ENGINE));
+        let of_ref = of_ref.and_then(|text| ref_of(text.split(' ').next().unwrap_or_default()));
+        if let (Some(number), Some(selector)) = (of_ref.filter(|number| *number > 0), selector) {
+            let Some(inner) = self.frame_of_ref(what, selector, number).await? else { return Ok(None) };
+            frame = inner;
+        }
         if let Some(all) = selector.filter(|selector| selector.contains(ENTER_FRAME)) {
             let Some((inner, chunk)) = self.enter(what, all, frame).await? else { return Ok(None) };
             frame = inner;
@@ -299,7 +376,10 @@ impl Page {
             args["selector"] = last.into();
         }
         args["step"] = name.into();
-        let function = if matches!(name, "state" | "query") { name } else { "run" };
+        if name == "snapshot" {
+            self.add_numbers(&frame, &mut args);
+        }
+        let function = if matches!(name, "state" | "query" | "mask") { name } else { "run" };
         let Some(step) = self.call(&frame, function, &args).await? else {
             self.saw("the page navigated");
             return Ok(None);
@@ -325,69 +405,6 @@ impl Page {
         }
     }
 
-    /// The frame to which a selector leads, and the rest of the selector there.
-    async fn enter(
-        &self,
-        what: &'static str,
-        selector: &str,
-        main: Frame,
-    ) -> Result<Option<(Frame, String)>, PageError> {
-        let Some(step) = self.call(&main, "chunks", &json!({ "selector": selector })).await? else { return Ok(None) };
-        let Some(Step { mut chunks, .. }) = self.judge(what, selector, step)? else { return Ok(None) };
-        let last = chunks.pop().unwrap_or_default();
-        let mut frame = main;
-        for chunk in chunks {
-            let args = json!({ "step": "frame", "selector": chunk });
-            let Some(step) = self.call(&frame, "run", &args).await? else { return Ok(None) };
-            if self.judge(what, selector, step)?.is_none() {
-                return Ok(None);
-            }
-            let Some(answer) = self.evaluate(&frame, "ghostmux.frameElement()", false).await? else { return Ok(None) };
-            let Some(object_id) = answer.result.object_id else { return Ok(None) };
-            let described = self.driver_of(&frame).ask(&DescribeNode { object_id: &object_id }).await?;
-            let Some(id) = described.node.frame_id else {
-                self.saw("the frame has no document yet");
-                return Ok(None);
-            };
-            frame = self.child(frame, id).await?;
-        }
-        Ok(Some((frame, last)))
-    }
-
-    /// The frame with this id below another one. One that has a process of its own gets a CDP session of its own.
-    async fn child(&self, parent: Frame, id: String) -> Result<Frame, PageError> {
-        let remote = parent.remote.clone();
-        let frame = Frame { id: id.clone(), remote, parent: Some(Box::new(parent)) };
-        match self.world(&frame, WORLD, Some(&EXPRESSION)).await {
-            Err(PageError::Call(CallError::Refused { error, .. })) if error.message.contains("No frame") => {}
-            Err(error) if is_replaced(&error) => return Ok(frame),
-            world => return world.map(|_| frame),
-        }
-        let known = self.remote.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        let driver = if let Some(driver) = known {
-            driver
-        } else {
-            let driver = Arc::new(self.root.attach(&TargetId::from(&*id)).await?);
-            self.remote.lock().unwrap_or_else(PoisonError::into_inner).insert(id, driver.clone());
-            driver
-        };
-        Ok(Frame { remote: Some(driver), ..frame })
-    }
-
-    /// A point of a frame in the viewport of the page; `None` if the frame has gone.
-    pub(super) async fn in_viewport(&self, frame: &Frame, (x, y): (f64, f64)) -> Result<Option<(f64, f64)>, PageError> {
-        let (mut x, mut y, mut frame) = (x, y, frame);
-        while let Some(parent) = &frame.parent {
-            let Some(offset) = self.call(parent, "frameOffset", &json!({})).await? else { return Ok(None) };
-            if offset.status != "point" {
-                self.saw(&offset.why);
-                return Ok(None);
-            }
-            (x, y, frame) = (x + offset.x, y + offset.y, parent);
-        }
-        Ok(Some((x, y)))
-    }
-
     /// Brings a page to the front that is in the background, as a user must before the page takes input: full Chrome draws
     /// no frames in the background, so no element would become stable.
     pub(super) async fn bring_to_front(&self) -> Result<(), PageError> {
@@ -399,14 +416,27 @@ impl Page {
 
     /// Makes the page usable after an action that was left half-way: ends a script that does not end by itself.
     pub(super) async fn recover(&self) {
+        self.end();
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        let (main, args) = (self.main(), json!({}));
-        let release = self.call(&main, "release", &args);
-        if by_deadline(deadline, release).await.is_err() && self.state().dialog.is_none() {
+        let open = || self.state().dialog.map(|dialog| dialog.number);
+        let (main, args, before) = (self.main(), json!({}), open());
+        let release = async {
+            self.let_mouse_go().await?;
+            self.unmask().await;
+            self.call(&main, "release", &args).await
+        };
+        // A page waits while one dialog is open; one that opens dialog after dialog is a script that does not end.
+        let is_waiting = || before.is_some() && open() == before;
+        if by_deadline(deadline, release).await.is_err() && !is_waiting() {
             // The command has no effect if the page answers meanwhile.
             let _ = self.driver.ask(&Terminate {}).await;
         }
     }
+}
+
+/// Whether a script did not run, as its document is no longer there.
+pub(super) fn is_unknown_context(error: &PageError) -> bool {
+    matches!(error, PageError::Call(CallError::Refused { error, .. }) if error.message.contains("Cannot find context"))
 }
 
 /// Whether the document was replaced while a script ran in it.

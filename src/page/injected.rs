@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 const PLAYWRIGHT: &str = include_str!("injected/playwright.js");
 const STEPS: &str = include_str!("injected/ghostmux.js");
+const SIMPLE: &str = include_str!("injected/simple.js");
 
 /// The name of the isolated world. Clients see it in `Runtime.executionContextCreated`.
 pub(super) const WORLD: &str = "ghostmux";
@@ -12,5 +13,6 @@ pub(super) const WORLD: &str = "ghostmux";
 pub(super) const SCRIPT_WORLD: &str = "ghostmux-script";
 
 /// The expression that makes `ghostmux` in the world.
-pub(super) static EXPRESSION: LazyLock<String> =
-    LazyLock::new(|| format!("(() => {{ const module = {{}};\n{PLAYWRIGHT}\n(() => {{\n{STEPS}\n}})(); }})()"));
+pub(super) static EXPRESSION: LazyLock<String> = LazyLock::new(|| {
+    format!("(() => {{ const module = {{}};\n{PLAYWRIGHT}\n(() => {{\n{SIMPLE}\n{STEPS}\n}})(); }})()")
+});

@@ -18,6 +18,13 @@ impl Page {
         self.step(what, Some(selector), "focus", json!({ "reset": reset })).await.map(drop)
     }
 
+    /// Takes the focus from an element.
+    pub(super) async fn blur(&self, what: &'static str, selector: &str) -> Result<(), PageError> {
+        self.waits_for(format!("{selector} to be in the document"));
+        self.step(what, Some(selector), "blur", json!({})).await?;
+        self.settle().await
+    }
+
     /// Puts a text into a form field in place of what it has.
     pub(super) async fn fill(
         &self,
@@ -92,6 +99,7 @@ impl Page {
 
     async fn send_key(&self, kind: &str, modifiers: u32, key: &Key) -> Result<(), PageError> {
         let text = key.text.as_deref().filter(|_| kind == "keyDown");
+        self.acts();
         let event =
             KeyEvent { kind, modifiers, key: &key.value, code: &key.code, windows_virtual_key_code: key.number, text };
         self.ask_long(self.driver(), &event).await.map(drop)

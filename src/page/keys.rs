@@ -132,6 +132,11 @@ pub(super) fn bit(modifier: Modifier) -> u32 {
     }
 }
 
+/// The bits of these modifiers.
+pub(super) fn bits(modifiers: &[Modifier]) -> u32 {
+    modifiers.iter().fold(0, |all, modifier| all | bit(*modifier))
+}
+
 /// Reads a combination of keys, such as `Control+Shift+A`: the modifiers and the key.
 pub(super) fn combination(text: &str) -> Result<(Vec<Modifier>, Key), Bad> {
     let bad = |name: &str| {

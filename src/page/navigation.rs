@@ -3,8 +3,10 @@
 use serde_json::json;
 
 use super::{
-    commands::{GoTo, Reload},
-    driven::{Page, Step},
+    commands::{EnableNetwork, GoTo, Reload},
+    driven::Page,
+    state::PageState,
+    step::Step,
 };
 use crate::{
     api_types::LoadState,
@@ -13,11 +15,30 @@ use crate::{
 };
 
 impl Page {
-    /// Navigates to a URL that the session may open. Returns the status of the response.
-    pub(super) async fn go_to(&self, url: &str, until: LoadState) -> Result<Option<u32>, PageError> {
+    /// Lets Chrome tell of responses from now on. Their bodies are not kept.
+    pub(super) async fn watch_responses(&self) -> Result<(), PageError> {
+        self.driver().ask(&EnableNetwork { max_total_buffer_size: 0 }).await?;
+        Ok(())
+    }
+
+    /// Before a navigation. A document does not know the status of its response if the request was intercepted.
+    async fn begin_navigation(&self) -> Result<PageState, PageError> {
         self.waits_for("the response");
-        let before = self.state();
-        let gone = self.ask_long(self.driver(), &GoTo { url }).await?;
+        if !self.held().routes.is_empty() {
+            self.watch_responses().await?;
+        }
+        Ok(self.state())
+    }
+
+    /// Navigates to a URL that the session may open. Returns the status of the response.
+    pub(super) async fn go_to(
+        &self,
+        url: &str,
+        referrer: Option<&str>,
+        until: LoadState,
+    ) -> Result<Option<u32>, PageError> {
+        let before = self.begin_navigation().await?;
+        let gone = self.ask_long(self.driver(), &GoTo { url, referrer }).await?;
         if let Some(reason) = gone.error_text {
             return Err(PageError::NotLoaded { reason });
         }
@@ -29,8 +50,7 @@ impl Page {
 
     /// Reloads the page.
     pub(super) async fn reload(&self, until: LoadState) -> Result<Option<u32>, PageError> {
-        self.waits_for("the response");
-        let before = self.state();
+        let before = self.begin_navigation().await?;
         self.ask_long(self.driver(), &Reload {}).await?;
         self.wait_for(|state| state.documents > before.documents).await?;
         self.loaded(until).await
@@ -43,8 +63,7 @@ impl Page {
         forward: bool,
         until: LoadState,
     ) -> Result<Option<u32>, PageError> {
-        self.waits_for("the response");
-        let before = self.state();
+        let before = self.begin_navigation().await?;
         let history = self.driver().ask(&GetNavigationHistory {}).await?;
         let index = if forward { history.current_index.checked_add(1) } else { history.current_index.checked_sub(1) };
         let Some(entry) = index.and_then(|index| history.entries.get(index)) else {
@@ -57,6 +76,9 @@ impl Page {
 
     async fn loaded(&self, until: LoadState) -> Result<Option<u32>, PageError> {
         self.wait_until_loaded(until).await?;
+        if let Some(response) = self.state().response() {
+            return Ok(Some(response.status));
+        }
         let Some(Step { code, .. }) = self.call(&self.main(), "response", &json!({})).await? else { return Ok(None) };
         Ok(code)
     }

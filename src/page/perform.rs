@@ -6,32 +6,42 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
+    acting::{Before, needed},
     check_url,
+    commands::DisableScripts,
     driven::Page,
+    interaction::interact,
     keys,
-    picture::Scene,
+    means::Means,
+    picture::{PictureForm, Scene},
     pointer::{Act, How},
-    script,
+    script::Outcome,
+    snapshot::Taken,
+    state_actions,
 };
 use crate::{
     api_types::{
-        AccessibilitySnapshot, Acted, Aftermath, AttributesOf, Bad, FoundElements, Millis, MouseButton, PageHtmlOf,
-        PageLinksOf, PagePdfOf, PagePicture, PageTextOf, Reply, ScriptResult, Selected, Went,
+        AccessibilitySnapshot, Acted, Aftermath, AttributesOf, Bad, Expect, FoundElements, Happened, Locator, Millis,
+        Nothing, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, Reply, ScriptResult, Selected, Went,
         capability::Granted,
         operations::{
-            PageAttributes, PageBack, PageCheck, PageClear, PageClick, PageDblclick, PageEvaluate, PageFill, PageFocus,
-            PageForward, PageGoto, PageHover, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload,
-            PageRequest, PageScreenshot, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck,
-            PageWait,
+            PageAttributes, PageBack, PageCheck, PageClear, PageClick, PageEvaluate, PageFill, PageFocus, PageForward,
+            PageGoto, PageHtml, PageLinks, PagePdf, PagePress, PageQuery, PageReload, PageRequest, PageScreenshot,
+            PageScripting, PageScroll, PageSelect, PageSnapshot, PageText, PageType, PageUncheck, PageWait,
+            ReleaseHandles,
         },
     },
     config::PageLimits,
     session::pages::PageError,
 };
 
+/// Most locators of a mask.
+const MASKS_MOST: usize = 20;
+
 /// Performs an action until its time limit.
 pub(super) async fn perform(
     page: &Page,
+    means: &Means,
     granted: Granted,
     limits: PageLimits,
     request: PageRequest,
@@ -40,103 +50,173 @@ pub(super) async fn perform(
     let asked = request.on_page().and_then(|on| on.timeout).map(|timeout| timeout.0);
     let limit = asked.unwrap_or(limits.timeout).min(limits.timeout_most);
     page.waits_for("the page");
-    let before = Before { navigations: page.state().navigations, since: Instant::now() };
-    let action = Box::pin(act(page, granted, before, request));
-    let reply = tokio::time::timeout(limit, action).await.unwrap_or_else(|_| {
+    let before = Before::of(page);
+    let expect = expectation(&request);
+    let (acts, has_plain_answer) = (acts(&request), has_plain_answer(&request));
+    let action = Box::pin(async {
+        page.begin(&expect, acts).await?;
+        if !expect.dialog.as_ref().is_some_and(|dialog| dialog.leave) {
+            return Box::pin(act(page, means, granted, limits, before, request)).await;
+        }
+        if !has_plain_answer {
+            return Err(Bad::new("expect.dialog", "cannot leave the dialog of this action open").into());
+        }
+        tokio::select! {
+            reply = Box::pin(act(page, means, granted, limits, before, request)) => reply,
+            left = page.left_dialog() => {
+                left?;
+                Ok(plain(before.and_after(page).await?))
+            }
+        }
+    });
+    let done = tokio::time::timeout(limit, action).await;
+    page.is_at(None);
+    let reply = done.unwrap_or_else(|_| {
         let seen = page.seen();
         Err(PageError::Timeout { what, limit: limit.as_millis(), condition: seen.condition, seen: seen.last })
-    })?;
+    });
+    page.end();
+    let reply = reply?;
     if reply.output.len() > limits.result {
         return Err(PageError::TooLarge { size: reply.output.len(), most: limits.result });
     }
     Ok(reply)
 }
 
-/// The page before an action.
-#[derive(Clone, Copy)]
-struct Before {
-    navigations: u64,
-    since: Instant,
+/// What a request expects; a `wait` has some of it as members of its own.
+fn expectation(request: &PageRequest) -> Expect {
+    let mut expect = request.on_page().and_then(|on| on.expect).cloned().unwrap_or_default();
+    if let PageRequest::PageWait(PageWait { request, response, .. }) = request {
+        expect.request = request.clone().or(expect.request);
+        expect.response = response.clone().or(expect.response);
+    }
+    expect
 }
 
-impl Before {
-    fn and_after(self, page: &Page) -> Aftermath {
-        let state = page.state();
-        let navigated = state.navigations > self.navigations;
-        Aftermath { url: state.url, navigated, took: Millis(self.since.elapsed()) }
+/// Whether an action may change what pages the session has.
+fn acts(request: &PageRequest) -> bool {
+    !matches!(
+        request,
+        PageRequest::PageText(_)
+            | PageRequest::PageHtml(_)
+            | PageRequest::PageAttributes(_)
+            | PageRequest::PageQuery(_)
+            | PageRequest::PageLinks(_)
+            | PageRequest::PageSnapshot(_)
+            | PageRequest::PageScreenshot(_)
+            | PageRequest::PagePdf(_)
+    )
+}
+
+/// Whether the answer has no member that is needed, except those of all answers.
+fn has_plain_answer(request: &PageRequest) -> bool {
+    acts(request) && !matches!(request, PageRequest::PageSelect(_) | PageRequest::PageActions(_))
+}
+
+/// Such an answer.
+fn plain(after: Aftermath) -> Reply {
+    Reply::of::<PageClick>(&Acted::new(after))
+}
+
+/// The answer of an action during which the page is closed.
+pub(super) struct Closing {
+    url: String,
+    since: Instant,
+    may_be: bool,
+}
+
+impl Closing {
+    pub(super) fn of(page: &Page, request: &PageRequest) -> Self {
+        let may_be = has_plain_answer(request) && expectation(request).is_empty();
+        Self { url: page.state().url, since: Instant::now(), may_be }
+    }
+
+    /// If the action has closed the page, that is what it was to do.
+    pub(super) async fn reply(self, page: &Page) -> Result<Reply, PageError> {
+        if !self.may_be || !page.was_closed_by_action().await {
+            return Err(PageError::Closed);
+        }
+        let happened = Happened { closed: vec![page.id().to_string()], ..Happened::default() };
+        let took = Millis(self.since.elapsed());
+        Ok(plain(Aftermath { url: self.url, navigated: false, took, happened }))
     }
 }
 
-/// The element of a request that needs one.
-fn needed(element: Result<Option<String>, Bad>) -> Result<String, Bad> {
-    element?.ok_or_else(|| Bad::new("locator", "is missing: name the element by one of locator, selector and ref"))
-}
-
-async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest) -> Result<Reply, PageError> {
+async fn act(
+    page: &Page,
+    means: &Means,
+    granted: Granted,
+    limits: PageLimits,
+    before: Before,
+    request: PageRequest,
+) -> Result<Reply, PageError> {
+    if let Some(reply) = state_actions::perform(page, means, &request, before).await? {
+        return Ok(reply);
+    }
     let what = request.name();
-    let acted = || Acted::new(before.and_after(page));
-    let went = |status| Went::new(before.and_after(page), status);
+    let acted = async || before.and_after(page).await.map(Acted::new);
+    let went = async |status| Ok::<_, PageError>(Went::new(before.and_after(page).await?, status, None));
     if takes_input(&request) {
         page.bring_to_front().await?;
     }
     Ok(match request {
-        // The session manager performs them.
-        PageRequest::NewPage(_) | PageRequest::ClosePage(_) => return Err(PageError::Closed),
-        PageRequest::PageGoto(PageGoto { url, wait_until, .. }) => {
+        // The session manager performs the first two, and `list` the last.
+        PageRequest::NewPage(_) | PageRequest::ClosePage(_) | PageRequest::PageActions(_) => {
+            return Err(PageError::Closed);
+        }
+        PageRequest::ReleaseHandles(ReleaseHandles { handle, .. }) => {
+            page.release_handles(handle.as_deref()).await?;
+            Reply::of::<ReleaseHandles>(&Nothing {})
+        }
+        PageRequest::PageGoto(PageGoto { url, wait_until, referer, details, .. }) => {
             check_url(&url, granted)?;
-            let status = page.go_to(&url, wait_until).await?;
-            Reply::of::<PageGoto>(&went(status))
+            if details {
+                page.watch_responses().await?;
+            }
+            let status = page.go_to(&url, referer.as_deref(), wait_until).await?;
+            let response = page.state().response().filter(|_| details);
+            Reply::of::<PageGoto>(&Went { response, ..went(status).await? })
+        }
+        PageRequest::PageScripting(PageScripting { enabled, .. }) => {
+            page.driver().ask(&DisableScripts { value: !enabled }).await?;
+            Reply::of::<PageScripting>(&acted().await?)
         }
         PageRequest::PageReload(PageReload { wait_until, .. }) => {
             let status = page.reload(wait_until).await?;
-            Reply::of::<PageReload>(&went(status))
+            Reply::of::<PageReload>(&went(status).await?)
         }
         PageRequest::PageBack(PageBack { wait_until, .. }) => {
             let status = page.step_in_history(what, false, wait_until).await?;
-            Reply::of::<PageBack>(&went(status))
+            Reply::of::<PageBack>(&went(status).await?)
         }
         PageRequest::PageForward(PageForward { wait_until, .. }) => {
             let status = page.step_in_history(what, true, wait_until).await?;
-            Reply::of::<PageForward>(&went(status))
+            Reply::of::<PageForward>(&went(status).await?)
         }
-        PageRequest::PageClick(click) => {
-            let selector = needed(click.element())?;
-            let PageClick { button, click_count, modifiers, force, trial, .. } = click;
-            let count = click_count.unwrap_or(1);
-            if !(1..=3).contains(&count) {
-                return Err(Bad::new("clickCount", format!("{count} is not between 1 and 3")).into());
-            }
-            let click = Act::Click { button, count, modifiers };
-            page.point(what, &selector, &click, How { force, trial }).await?;
-            Reply::of::<PageClick>(&acted())
-        }
-        PageRequest::PageDblclick(click) => {
-            let twice = Act::Click { button: MouseButton::Left, count: 2, modifiers: Vec::new() };
-            let how = How { force: click.force, trial: false };
-            page.point(what, &needed(click.element())?, &twice, how).await?;
-            Reply::of::<PageDblclick>(&acted())
-        }
-        PageRequest::PageHover(hover) => {
-            let how = How { force: hover.force, trial: false };
-            page.point(what, &needed(hover.element())?, &Act::Move, how).await?;
-            Reply::of::<PageHover>(&acted())
-        }
+        request @ (PageRequest::PageClick(_)
+        | PageRequest::PageDblclick(_)
+        | PageRequest::PageHover(_)
+        | PageRequest::PageTap(_)
+        | PageRequest::PageDrag(_)
+        | PageRequest::PageBlur(_)
+        | PageRequest::PageFillForm(_)
+        | PageRequest::PageUpload(_)) => interact(page, before, what, request).await?,
         PageRequest::PageFocus(focus) => {
             page.focus(what, &needed(focus.element())?, false).await?;
-            Reply::of::<PageFocus>(&acted())
+            Reply::of::<PageFocus>(&acted().await?)
         }
         PageRequest::PageType(typing) => {
             page.focus(what, &needed(typing.element())?, true).await?;
             page.type_text(&typing.text, typing.delay.map_or(Duration::ZERO, |delay| delay.0)).await?;
-            Reply::of::<PageType>(&acted())
+            Reply::of::<PageType>(&acted().await?)
         }
         PageRequest::PageFill(fill) => {
             page.fill(what, &needed(fill.element())?, &fill.value, fill.force).await?;
-            Reply::of::<PageFill>(&acted())
+            Reply::of::<PageFill>(&acted().await?)
         }
         PageRequest::PageClear(clear) => {
             page.fill(what, &needed(clear.element())?, "", false).await?;
-            Reply::of::<PageClear>(&acted())
+            Reply::of::<PageClear>(&acted().await?)
         }
         PageRequest::PagePress(press) => {
             let (held, key) = keys::combination(&press.key)?;
@@ -145,19 +225,19 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
             }
             page.press(&held, &key).await?;
             page.settle().await?;
-            Reply::of::<PagePress>(&acted())
+            Reply::of::<PagePress>(&acted().await?)
         }
         PageRequest::PageSelect(select) => {
             let values = page.select(what, &needed(select.element())?, &select.values).await?;
-            Reply::of::<PageSelect>(&Selected::new(before.and_after(page), values))
+            Reply::of::<PageSelect>(&Selected::new(before.and_after(page).await?, values))
         }
         PageRequest::PageCheck(check) => {
             page.set_checked(what, &needed(check.element())?, true, check.force).await?;
-            Reply::of::<PageCheck>(&acted())
+            Reply::of::<PageCheck>(&acted().await?)
         }
         PageRequest::PageUncheck(check) => {
             page.set_checked(what, &needed(check.element())?, false, check.force).await?;
-            Reply::of::<PageUncheck>(&acted())
+            Reply::of::<PageUncheck>(&acted().await?)
         }
         PageRequest::PageScroll(scroll) => {
             let by = (scroll.dx.is_some() || scroll.dy.is_some())
@@ -173,15 +253,30 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
                 (None, Some((dx, dy))) => page.wheel(dx, dy).await?,
                 (None, None) => return Err(Bad::new("locator", "give an element, dx or dy").into()),
             }
-            Reply::of::<PageScroll>(&acted())
+            Reply::of::<PageScroll>(&acted().await?)
         }
         PageRequest::PageWait(wait) => {
             page.wait(what, &wait).await?;
-            Reply::of::<PageWait>(&acted())
+            Reply::of::<PageWait>(&acted().await?)
         }
         PageRequest::PageScreenshot(screenshot) => {
             let element = screenshot.element()?;
-            let PageScreenshot { full_page, clip, format, quality, .. } = screenshot;
+            let PageScreenshot {
+                full_page,
+                clip,
+                format,
+                quality,
+                mask,
+                mask_color,
+                omit_background,
+                optimize_for_speed,
+                ..
+            } = screenshot;
+            if mask.len() > MASKS_MOST {
+                return Err(Bad::new("mask", format!("has more than {MASKS_MOST} locators")).into());
+            }
+            let mask = mask.iter().map(Locator::selector).collect::<Result<Vec<_>, _>>()?;
+            let colour = mask_color.unwrap_or_else(|| "#FF00FF".to_owned());
             let scene = match (element, clip, full_page) {
                 (Some(selector), None, false) => Scene::Element(selector),
                 (None, Some(clip), false) => Scene::Clip(clip),
@@ -192,19 +287,20 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
             if quality.is_some_and(|quality| quality > 100) {
                 return Err(Bad::new("quality", "is not between 0 and 100").into());
             }
-            let data = page.take(what, scene, format, quality).await?;
-            Reply::of::<PageScreenshot>(&PagePicture::new(before.and_after(page), data, format))
+            let form = PictureForm { format, quality, omit_background, optimize_for_speed };
+            let data = page.take_masked(what, (&mask[..], &colour[..]), scene, form).await?;
+            Reply::of::<PageScreenshot>(&PagePicture::new(before.and_after(page).await?, data, format))
         }
         PageRequest::PagePdf(pdf) => {
             let data = page.print(pdf, granted).await?;
-            Reply::of::<PagePdf>(&PagePdfOf::new(before.and_after(page), data))
+            Reply::of::<PagePdf>(&PagePdfOf::new(before.and_after(page).await?, data))
         }
         PageRequest::PageEvaluate(evaluate) => {
-            let expression = script::expression(&evaluate)?;
-            let value = page.run_script(what, &expression, evaluate.world).await?;
-            Reply::of::<PageEvaluate>(&ScriptResult::new(before.and_after(page), value))
+            let Outcome { value, handle, description, console } = page.evaluate_script(what, &evaluate, limits).await?;
+            let after = before.and_after(page).await?;
+            Reply::of::<PageEvaluate>(&ScriptResult::new(after, value, handle, description, console))
         }
-        reading => read(page, before, what, reading).await?,
+        reading => read(page, before, what, limits, reading).await?,
     })
 }
 
@@ -215,6 +311,11 @@ fn takes_input(request: &PageRequest) -> bool {
         PageRequest::PageClick(_)
             | PageRequest::PageDblclick(_)
             | PageRequest::PageHover(_)
+            | PageRequest::PageTap(_)
+            | PageRequest::PageDrag(_)
+            | PageRequest::PageBlur(_)
+            | PageRequest::PageFillForm(_)
+            | PageRequest::PageUpload(_)
             | PageRequest::PageFocus(_)
             | PageRequest::PageType(_)
             | PageRequest::PageFill(_)
@@ -229,35 +330,41 @@ fn takes_input(request: &PageRequest) -> bool {
 }
 
 /// The actions that only read.
-async fn read(page: &Page, before: Before, what: &'static str, request: PageRequest) -> Result<Reply, PageError> {
-    let after = || before.and_after(page);
+async fn read(
+    page: &Page,
+    before: Before,
+    what: &'static str,
+    limits: PageLimits,
+    request: PageRequest,
+) -> Result<Reply, PageError> {
+    let after = async || before.and_after(page).await;
     Ok(match request {
         PageRequest::PageText(text) => {
             let step = page.read(what, text.element()?.as_deref(), "text", json!({})).await?;
-            Reply::of::<PageText>(&PageTextOf::new(after(), step.text))
+            Reply::of::<PageText>(&PageTextOf::new(after().await?, step.text))
         }
         PageRequest::PageHtml(html) => {
             let html = page.html(what, html.element()?.as_deref()).await?;
-            Reply::of::<PageHtml>(&PageHtmlOf::new(after(), html))
+            Reply::of::<PageHtml>(&PageHtmlOf::new(after().await?, html))
         }
         PageRequest::PageAttributes(attributes) => {
             let selector = needed(attributes.element())?;
             let step = page.read(what, Some(&selector), "attributes", json!({})).await?;
-            Reply::of::<PageAttributes>(&AttributesOf::new(after(), step.attributes))
+            Reply::of::<PageAttributes>(&AttributesOf::new(after().await?, step.attributes))
         }
         PageRequest::PageQuery(query) => {
             let step = page.query(what, &needed(query.element())?, query.limit).await?;
             let count = u32::try_from(step.count).unwrap_or(u32::MAX);
-            Reply::of::<PageQuery>(&FoundElements::new(after(), count, step.elements))
+            Reply::of::<PageQuery>(&FoundElements::new(after().await?, count, step.elements))
         }
         PageRequest::PageLinks(links) => {
             let step = page.links(what, links.element()?.as_deref(), links.limit).await?;
-            Reply::of::<PageLinks>(&PageLinksOf::new(after(), step.links))
+            Reply::of::<PageLinks>(&PageLinksOf::new(after().await?, step.links))
         }
         PageRequest::PageSnapshot(snapshot) => {
-            let args = json!({ "depth": snapshot.depth });
-            let step = page.read(what, snapshot.element()?.as_deref(), "snapshot", args).await?;
-            Reply::of::<PageSnapshot>(&AccessibilitySnapshot::new(after(), step.snapshot))
+            let Taken { text, version, since, omitted_lines } = page.snapshot(what, &snapshot, limits).await?;
+            let after = after().await?;
+            Reply::of::<PageSnapshot>(&AccessibilitySnapshot::new(after, text, version, since, omitted_lines))
         }
         _ => return Err(PageError::Closed),
     })

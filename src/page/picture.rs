@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::{
-    commands::{Capture, Clip, GetMetrics, Print},
+    commands::{Capture, Clip, GetMetrics, MoreOfPdf, Picture, Print, Rgba, SetBackground},
     driven::Page,
 };
 use crate::{
-    api_types::{Area, Bad, PictureFormat, capability::Granted, operations::PagePdf},
+    api_types::{Area, Bad, PaperMargin, PictureFormat, capability::Granted, operations::PagePdf},
+    browser::TypedCommand,
     cdp::{emulation, target::Kind},
     session::pages::PageError,
     virtual_browser::{
@@ -25,20 +26,31 @@ pub(super) enum Scene {
     Element(String),
 }
 
+/// How a screenshot is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PictureForm {
+    pub(super) format: PictureFormat,
+    pub(super) quality: Option<u32>,
+    pub(super) omit_background: bool,
+    pub(super) optimize_for_speed: bool,
+}
+
 impl Page {
     /// Takes a screenshot. Returns it in base64.
     pub(super) async fn take(
         &self,
         what: &'static str,
         scene: Scene,
-        format: PictureFormat,
-        quality: Option<u32>,
+        PictureForm { format, quality, omit_background, optimize_for_speed }: PictureForm,
     ) -> Result<String, PageError> {
+        if omit_background && format == PictureFormat::Jpeg {
+            return Err(Bad::new("omitBackground", "is for PNG and WebP; JPEG has no transparency").into());
+        }
         let mut area = None;
         if let Scene::Element(selector) = &scene {
             self.waits_for(format!("{selector} to be visible and stable"));
             let (frame, step) = self.step(what, Some(selector), "area", json!({})).await?;
-            if let Some((x, y)) = self.in_viewport(&frame, (step.x, step.y)).await? {
+            if let Some((x, y)) = self.in_viewport(&frame, (step.x, step.y), false).await? {
                 area = Some(Area { x, y, width: step.width, height: step.height });
             }
         }
@@ -70,8 +82,35 @@ impl Page {
             PictureFormat::Webp => "webp",
         };
         let clip = area.map(|Area { x, y, width, height }| Clip { x, y, width, height, scale: 1.0 });
-        let capture = Capture { format, quality, clip, capture_beyond_viewport: beyond };
-        Ok(self.ask_long(self.driver(), &capture).await?.data)
+        let capture = Capture { format, quality, clip, capture_beyond_viewport: beyond, optimize_for_speed };
+        self.over_background(omit_background, &capture).await
+    }
+
+    /// Takes a screenshot in which the elements of these selectors are covered.
+    pub(super) async fn take_masked(
+        &self,
+        what: &'static str,
+        (mask, colour): (&[String], &str),
+        scene: Scene,
+        form: PictureForm,
+    ) -> Result<String, PageError> {
+        for selector in mask {
+            self.waits_for(format!("the frame of {selector}"));
+            let (frame, _) = self.step(what, Some(selector), "mask", json!({ "colour": colour })).await?;
+            self.masks().push(frame);
+        }
+        let taken = self.take(what, scene, form).await;
+        self.unmask().await;
+        taken
+    }
+
+    /// Uncovers what was covered.
+    pub(super) async fn unmask(&self) {
+        let frames = std::mem::take(&mut *self.masks());
+        for frame in frames {
+            // A frame that has gone is not covered.
+            let _ = self.call(&frame, "unmask", &json!({})).await;
+        }
     }
 
     /// Prints the page. Returns the PDF in base64.
@@ -84,10 +123,39 @@ impl Page {
             paper_width,
             paper_height,
             page_ranges,
+            margin,
+            header,
+            footer,
+            omit_background,
+            tagged,
+            outline,
             ..
         } = request;
-        let print =
-            Print { landscape, print_background, prefer_css_page_size, scale, paper_width, paper_height, page_ranges };
+        let side = |side: fn(&PaperMargin) -> f64| margin.as_ref().map(side);
+        // Chrome writes its own text where it gets none.
+        let template = |template: Option<String>| template.or_else(|| Some("<span></span>".to_owned()));
+        let display_header_footer = header.is_some() || footer.is_some();
+        let more = MoreOfPdf {
+            display_header_footer,
+            header_template: template(header).filter(|_| display_header_footer),
+            footer_template: template(footer).filter(|_| display_header_footer),
+            margin_top: side(|margin| margin.top),
+            margin_right: side(|margin| margin.right),
+            margin_bottom: side(|margin| margin.bottom),
+            margin_left: side(|margin| margin.left),
+            generate_tagged_pdf: tagged,
+            generate_document_outline: outline,
+        };
+        let print = Print {
+            landscape,
+            print_background,
+            prefer_css_page_size,
+            scale,
+            paper_width,
+            paper_height,
+            page_ranges,
+            more,
+        };
         let params = json!(print).to_string();
         if let Checked::Refused { message, .. } =
             arguments::check(Check::Pdf, "Page.printToPDF", &params, Kind::Page, granted)
@@ -97,6 +165,23 @@ impl Page {
         self.waits_for("the PDF");
         // A page whose process has gone ends the browser with this command.
         self.call(&self.main(), "screen", &json!({})).await?;
-        Ok(self.ask_long(self.driver(), &print).await?.data)
+        self.over_background(omit_background, &print).await
+    }
+
+    /// Takes a picture, over no background where the page has none, if that is wanted.
+    async fn over_background<C: TypedCommand<Result = Picture>>(
+        &self,
+        is_transparent: bool,
+        command: &C,
+    ) -> Result<String, PageError> {
+        if !is_transparent {
+            return Ok(self.ask_long(self.driver(), command).await?.data);
+        }
+        let color = Some(Rgba { r: 0, g: 0, b: 0, a: 0 });
+        self.driver().ask(&SetBackground { color }).await?;
+        let taken = self.ask_long(self.driver(), command).await;
+        // If the caller has hung up, the page stays so until it is not driven any more.
+        self.driver().ask(&SetBackground { color: None }).await?;
+        Ok(taken?.data)
     }
 }

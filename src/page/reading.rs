@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::driven::{Page, Step};
+use super::{driven::Page, step::Step};
 use crate::session::pages::PageError;
 
 /// Most links that a request may ask for.

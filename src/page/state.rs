@@ -1,11 +1,18 @@
 //! What is known of a page by the events of its CDP session.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
-use super::commands::FrameInfo;
-use crate::{api_types::LoadState, browser::InternalEvent};
+use super::{
+    commands::FrameInfo,
+    events::{Events, change, read},
+    response::{self, Response},
+};
+use crate::{
+    api_types::{DialogType, DocumentResponse, LoadState, cut},
+    browser::InternalEvent,
+};
 
 /// The state of a page.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +27,14 @@ pub(super) struct PageState {
     pub(super) documents: u64,
     /// Whether it is about to navigate.
     pub(super) is_navigating: bool,
-    /// The dialog that is open, as `alert "text"`.
-    pub(super) dialog: Option<String>,
+    /// The dialog that is open.
+    pub(super) dialog: Option<Arc<OpenDialog>>,
+    /// How many dialogs were opened so far.
+    dialogs: u64,
+    /// What has happened since the present action began.
+    pub(super) events: Arc<Events>,
+    /// The last response with a document, if responses are watched.
+    response: Option<Response>,
     /// The names of the lifecycle events of the document.
     lifecycle: HashSet<String>,
     /// The id of the document.
@@ -38,6 +51,16 @@ struct OfFrame {
     name: String,
     #[serde(default)]
     url: String,
+    #[serde(default)]
+    disposition: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DialogClosed {
+    result: bool,
+    #[serde(default)]
+    user_input: String,
 }
 
 #[derive(Deserialize)]
@@ -51,7 +74,16 @@ struct Navigated {
 struct Dialog {
     message: String,
     #[serde(rename = "type")]
-    kind: String,
+    kind: DialogType,
+}
+
+/// The dialog that is open.
+#[derive(Debug)]
+pub(super) struct OpenDialog {
+    /// Its number among those of the page.
+    pub(super) number: u64,
+    pub(super) kind: DialogType,
+    pub(super) message: String,
 }
 
 impl PageState {
@@ -80,35 +112,64 @@ impl PageState {
         }
     }
 
+    /// The response with the document, if responses are watched and it came by HTTP.
+    pub(super) fn response(&self) -> Option<DocumentResponse> {
+        self.response.as_ref().filter(|response| response.loader == self.loader).map(|response| response.is.clone())
+    }
+
     /// Takes an event in. Returns whether the state has changed.
     pub(super) fn on_event(&mut self, event: &InternalEvent) -> bool {
         match &*event.method {
             "Page.frameNavigated" => self.on_navigated(read(event)),
             "Page.navigatedWithinDocument" => self.of_main(read(event), |state, event| {
+                change(&mut state.events).on_navigated(&event.url);
                 state.url = event.url;
                 state.navigations += 1;
                 state.is_navigating = false;
             }),
             "Page.lifecycleEvent" => self.of_main(read(event), |state, event| {
                 if event.loader_id == state.loader {
+                    // Also of a document whose content is replaced by `document.open()`.
+                    if event.name == "init" {
+                        state.lifecycle.clear();
+                    }
                     state.lifecycle.insert(event.name);
                 }
             }),
             "Page.frameRequestedNavigation" | "Page.frameScheduledNavigation" | "Page.frameStartedNavigating" => {
-                self.of_main(read(event), |state, _| state.is_navigating = true)
+                self.of_main(read(event), |state, event| {
+                    // With another disposition, another page navigates.
+                    state.is_navigating |= matches!(&*event.disposition, "" | "currentTab");
+                })
             }
             "Page.frameStoppedLoading" | "Page.frameClearedScheduledNavigation" => {
                 self.of_main(read(event), |state, _| state.is_navigating = false)
             }
+            "Network.responseReceived" => {
+                let response = response::of_document(&event.params, &self.main_frame);
+                let is_of_page = response.map(|response| self.response = Some(response)).is_some();
+                change(&mut self.events).on_event(event) || is_of_page
+            }
             "Page.javascriptDialogOpening" => {
-                let dialog = read::<Dialog>(event);
-                self.dialog = dialog.map(|Dialog { message, kind }| {
-                    format!("{kind} {:?}", message.chars().take(200).collect::<String>())
-                });
+                let Some(Dialog { message, kind }) = read::<Dialog>(event) else { return false };
+                self.dialogs += 1;
+                change(&mut self.events).on_dialog(kind, &message);
+                let message = cut(&message, 1000).to_owned();
+                self.dialog = Some(Arc::new(OpenDialog { number: self.dialogs, kind, message }));
                 true
             }
-            "Page.javascriptDialogClosed" => self.dialog.take().is_some(),
-            _ => false,
+            "Page.javascriptDialogClosed" => {
+                if let Some(DialogClosed { result, user_input }) = read(event) {
+                    change(&mut self.events).on_dialog_closed(result, user_input);
+                }
+                self.dialog.take().is_some()
+            }
+            "Page.downloadWillBegin" => {
+                self.is_navigating = false;
+                change(&mut self.events).on_event(event)
+            }
+            // Those that a page sends for each request and each message are not for anybody who waits, in most cases.
+            _ => change(&mut self.events).on_event(event),
         }
     }
 
@@ -117,6 +178,7 @@ impl PageState {
             return false;
         };
         self.show(frame);
+        change(&mut self.events).on_navigated(&self.url);
         self.navigations += 1;
         self.documents += 1;
         self.is_navigating = false;
@@ -139,8 +201,11 @@ impl PageState {
     }
 }
 
-fn read<T: DeserializeOwned>(event: &InternalEvent) -> Option<T> {
-    serde_json::from_str(&event.params).ok()
+/// As in `alert "text"`.
+pub(super) fn describe(dialog: &Arc<OpenDialog>) -> String {
+    let kind = serde_json::json!(dialog.kind);
+    let message: String = dialog.message.chars().take(200).collect();
+    format!("{} {message:?}", kind.as_str().unwrap_or_default())
 }
 
 #[cfg(test)]

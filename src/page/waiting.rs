@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::driven::Page;
+use super::{driven::Page, pattern::matches};
 use crate::{
     api_types::{Bad, ElementState, World, operations::PageWait},
     session::pages::PageError,
@@ -12,11 +12,16 @@ impl Page {
     /// Waits for all that the request names.
     pub(super) async fn wait(&self, what: &'static str, request: &PageWait) -> Result<(), PageError> {
         let element = request.element()?;
-        let PageWait { state, url, load_state, function, time, .. } = request;
+        let PageWait { state, url, load_state, function, time, request: sent, response, expect, .. } = request;
         let is_empty =
             element.is_none() && url.is_none() && load_state.is_none() && function.is_none() && time.is_none();
+        let is_empty = is_empty && sent.is_none() && response.is_none() && expect.is_none();
         if is_empty {
-            return Err(Bad::new("wait", "give at least one of locator, url, loadState, function and time").into());
+            return Err(Bad::new(
+                "wait",
+                "give at least one of locator, url, loadState, function, time, request and response",
+            )
+            .into());
         }
         if state.is_some() && element.is_none() {
             return Err(Bad::new("state", "is that of an element; give its locator too").into());
@@ -74,65 +79,5 @@ impl Page {
             self.pause(attempt).await;
         }
         Ok(())
-    }
-}
-
-/// Whether a URL has the form of a pattern, in which `**` stands for any characters, and `*` for any except `/`.
-fn matches(pattern: &str, url: &str) -> bool {
-    let (pattern, url) = (pattern.as_bytes(), url.as_bytes());
-    // The places of the pattern that the part of the URL so far has reached: time grows with both lengths.
-    let mut reached = vec![false; pattern.len() + 1];
-    let skip = |reached: &mut Vec<bool>| {
-        for at in 0..pattern.len() {
-            if reached[at] && pattern[at] == b'*' {
-                let width = if pattern.get(at + 1) == Some(&b'*') { 2 } else { 1 };
-                reached[at + width] = true;
-            }
-        }
-    };
-    reached[0] = true;
-    skip(&mut reached);
-    for byte in url {
-        let mut next = vec![false; pattern.len() + 1];
-        for at in 0..pattern.len() {
-            if !reached[at] {
-                continue;
-            }
-            match (pattern[at], pattern.get(at + 1)) {
-                (b'*', Some(b'*')) => next[at] = true,
-                (b'*', _) if *byte != b'/' => next[at] = true,
-                (b'*', _) => {}
-                (wanted, _) if wanted == *byte => next[at + 1] = true,
-                _ => {}
-            }
-        }
-        skip(&mut next);
-        reached = next;
-    }
-    reached[pattern.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_are_those_of_globs() {
-        for (pattern, url) in [
-            ("https://a/", "https://a/"),
-            ("https://a/*", "https://a/b"),
-            ("**/b", "https://a/x/b"),
-            ("**", ""),
-            ("https://*/b?c=**", "https://a/b?c=d/e"),
-            ("*", "abc"),
-        ] {
-            assert!(matches(pattern, url), "{pattern} {url}");
-        }
-        for (pattern, url) in [("https://a/*", "https://a/b/c"), ("https://a", "https://a/"), ("", "a"), ("*b", "a/b")]
-        {
-            assert!(!matches(pattern, url), "{pattern} {url}");
-        }
-        // A pattern that is slow for who tries all ways.
-        assert!(!matches(&"**a".repeat(200), &"a".repeat(199)));
     }
 }

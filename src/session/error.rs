@@ -10,7 +10,7 @@ use crate::session::{
     tombstone::Tombstone,
 };
 use crate::{
-    api_types::{Bad, BadInitial, Capability},
+    api_types::{Bad, BadInitial, Capability, StepResult},
     browser::{CallError, UserDataError},
     cdp::error::CdpError,
     config::ConfigError,
@@ -160,6 +160,39 @@ pub enum ServiceError {
         limit: &'static str,
         /// Value of the setting.
         most: u32,
+    },
+    /// The owner has as many jobs as it may have, and all are running.
+    #[error(
+        "{most} jobs of this owner are running, the most that the setting jobs allows; wait until one has ended, or DELETE one"
+    )]
+    ManyJobs {
+        /// Value of the setting.
+        most: usize,
+    },
+    /// The owner has no such job.
+    #[error("no such job {0}; a job is forgotten some time after its end (jobs_time)")]
+    NoJob(String),
+    /// The result of a job is too large to be kept.
+    #[error(
+        "the result has {size} bytes, and jobs_bytes allows {most}; send the request without Prefer: respond-async"
+    )]
+    JobTooLarge {
+        /// Its size.
+        size: usize,
+        /// Value of the setting.
+        most: usize,
+    },
+    /// An action of a list has failed.
+    #[error("step {step} ({action}): {error}")]
+    Step {
+        /// Its number, from 0.
+        step: usize,
+        /// The action.
+        action: String,
+        /// Why.
+        error: Box<ServiceError>,
+        /// The results of those before it.
+        results: Vec<StepResult>,
     },
     /// A limit of the tenant is reached.
     #[error("{0}")]

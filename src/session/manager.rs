@@ -2,18 +2,19 @@
 //!
 //! `access` says what a caller may do at all. `service` has the operations on sessions, `list` their list, `snapshots`
 //! those on their saved state, `server` those that show the server and its browsers, `profiles` and `user_data` those on
-//! profiles, `files` those on the files of sessions, `control` those that change them. `registration` is a session's entry here and its removal, `place` says in
-//! which browsers a session may be, `extensions` from where it may load some, `http_session` the session in which HTTP calls
-//! act. `named` finds or creates a session by a name, `page` finds the
-//! session of a page, `page_actions` has what is done in pages, `hibernation` restores hibernated sessions and saves live
-//! ones, `room` limits the large documents
-//! that are read at a time.
+//! profiles, `files` those on the files of sessions, `control` those that change them. `registration` is a session's entry
+//! here and its removal, `place` says in which browsers a session may be, `extensions` from where it may load some,
+//! `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `page` finds the session
+//! of a page, `page_actions` has what is done in pages, `brief` the sessions of one action, `jobs` has requests whose callers
+//! do not wait, `hibernation` restores hibernated sessions and saves live ones, `room` limits large documents.
 
 mod access;
+mod brief;
 mod control;
 mod files;
 mod hibernation;
 mod http_session;
+mod jobs;
 mod list;
 mod named;
 mod page;
@@ -42,7 +43,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-pub use self::{control::Reloading, service::Pressure};
+pub use self::{brief::BriefSession, control::Reloading, jobs::Explain, service::Pressure};
 use self::{
     http_session::HttpSessionOf,
     place::Place,
@@ -54,6 +55,7 @@ use crate::session::{
     admission::AdmissionControl,
     directory::{Directory, NodeId},
     id::Mint,
+    job_book::JobBook,
     pages::PageService,
     persistence::{Checkpoint, Persistence},
     profile_holders::ProfileHolders,
@@ -144,6 +146,9 @@ struct Inner {
     persistence: Persistence,
     /// Who drives pages; unset while the server starts.
     pages: OnceLock<Arc<dyn PageService>>,
+    /// How errors are described in results; unset while the server starts.
+    explain: OnceLock<Explain>,
+    jobs: JobBook,
     profile_holders: Arc<ProfileHolders>,
     files: FilesBook,
     // Guards which terms the next session gets; held to copy the pointer.
@@ -189,6 +194,8 @@ impl SessionManager {
             pool,
             persistence: Persistence::new(of_store, node, park_keep_alive, of_snapshots, metrics, tasks.clone()),
             pages: OnceLock::new(),
+            explain: OnceLock::new(),
+            jobs: JobBook::default(),
             profile_holders: Arc::default(),
             files: FilesBook::new(terms.directory.clone()),
             store,
@@ -257,6 +264,7 @@ impl SessionManager {
     /// Ends every session and waits until all have ended. Sessions that may be hibernated, and those with `autosave`,
     /// are saved first.
     pub async fn shut_down(&self, reason: CloseReason) {
+        self.inner.jobs.stop();
         let all: Vec<Handle> = self.inner.live.iter().map(|entry| entry.value().clone()).collect();
         self.hibernate_all(&all).await;
         for handle in all {

@@ -1,20 +1,24 @@
 //! What sessions need of the room `page`, which drives pages for callers without a CDP client: a trait, and its errors.
 
-use futures_util::future::BoxFuture;
+use std::{convert::Infallible, sync::Arc};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use crate::{
     api_types::{
-        Bad, Reply,
+        AnyValue, Bad, Reply, StepResult,
         capability::Granted,
         operations::{OnPage, PageRequest},
     },
     browser::{CallError, ContextHandle},
-    cdp::ids::TargetId,
+    cdp::{error::CdpError, ids::TargetId},
     config::PageLimits,
+    session::session_files::{FilesError, SessionFiles},
+    virtual_browser::Claims,
 };
 
 /// A page of a session that a caller may drive.
-#[derive(Debug)]
 pub struct DrivenPage {
     /// Where the session is.
     pub place: ContextHandle,
@@ -24,7 +28,75 @@ pub struct DrivenPage {
     pub granted: Granted,
     /// The limits of actions.
     pub limits: PageLimits,
+    /// Its session.
+    pub session: Arc<dyn PageSession>,
+    /// Whoever is told of each action of a list. There are at most as many as `limits.actions`.
+    pub progress: Option<Progress>,
+    /// Describes an error as a part of a result.
+    pub told: Told,
+    /// Sends commands to it under the policy.
+    pub commands: PageCommands,
+    /// What the clients of the page had claimed of it when the request came.
+    pub claims: Claims,
 }
+
+/// Sends a command with its params, and returns its result, as JSON.
+type SendCommand = dyn Fn(String, String) -> BoxFuture<'static, Result<String, PageError>> + Send + Sync;
+
+/// Sends commands of CDP to a page as a client of its session would: the policy decides about them, and what they set
+/// belongs to a CDP session that clients do not see and that ends with the page.
+#[derive(Clone)]
+pub struct PageCommands(Arc<SendCommand>);
+
+impl PageCommands {
+    /// Commands that are sent like this.
+    pub fn new(
+        send: impl Fn(String, String) -> BoxFuture<'static, Result<String, PageError>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(send))
+    }
+
+    /// Sends a command, with its params as JSON, and returns its result as JSON.
+    pub async fn call(&self, method: &str, params: String) -> Result<String, PageError> {
+        (self.0)(method.to_owned(), params).await
+    }
+}
+
+impl std::fmt::Debug for PageCommands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PageCommands").finish_non_exhaustive()
+    }
+}
+
+/// What driving a page asks of the page's session.
+pub trait PageSession: Send + Sync + std::fmt::Debug {
+    /// Takes over the dialogs of a page. `None` if they are a client's, or if the session has ended.
+    fn hold_dialogs(&self, page: TargetId) -> BoxFuture<'_, Option<DialogHold>>;
+
+    /// Allows downloads, if no client decides on them. From then on, what is sent to Chrome comes after that.
+    fn allow_downloads(&self) -> BoxFuture<'_, ()>;
+
+    /// The files of the session.
+    fn files(&self) -> Option<Arc<SessionFiles>>;
+}
+
+/// As long as it lives, nobody else answers the dialogs of a page for the proxy.
+#[derive(Debug)]
+pub struct DialogHold(#[expect(dead_code, reason = "its drop is what counts")] oneshot::Sender<Infallible>);
+
+impl DialogHold {
+    /// A hold, and its end.
+    pub(super) fn new() -> (Self, impl Future<Output = ()> + Send) {
+        let (hold, released) = oneshot::channel();
+        (Self(hold), released.map(drop))
+    }
+}
+
+/// Describes an error as a problem of RFC 9457. The error is given back.
+pub type Told = Box<dyn Fn(PageError) -> (PageError, AnyValue) + Send + Sync>;
+
+/// The results of the actions of a list, as JSON, one after the other.
+pub type Progress = UnboundedSender<String>;
 
 /// Drives pages.
 pub trait PageService: Send + Sync {
@@ -121,6 +193,35 @@ pub enum PageError {
         /// What was seen last.
         seen: String,
     },
+    /// The page has no such handle.
+    #[error(
+        "the page has no value of the handle {handle}: it was freed, or the page has shown another document since; evaluate it \
+         again with handle: true"
+    )]
+    StaleHandle {
+        /// The handle.
+        handle: String,
+    },
+    /// The page keeps as many values as it may.
+    #[error(
+        "the page keeps {most} values, the most that page_handles allows; free some by DELETE …/pages/PAGE/handles"
+    )]
+    ManyHandles {
+        /// Value of the setting.
+        most: usize,
+    },
+    /// An action of a list has failed.
+    #[error("step {step} ({action}): {error}")]
+    Step {
+        /// Its number, from 0.
+        step: usize,
+        /// The action.
+        action: String,
+        /// Why.
+        error: Box<PageError>,
+        /// The results of those before it.
+        results: Vec<StepResult>,
+    },
     /// The caller's script threw an exception.
     #[error("the script failed: {message}")]
     Script {
@@ -129,12 +230,52 @@ pub enum PageError {
         /// The stack, as Chrome describes it.
         stack: String,
     },
+    /// There is no dialog to answer.
+    #[error(
+        "no dialog is open in this page; dialogs that nobody expects are dismissed: expect.dialog with leave keeps one open"
+    )]
+    NoDialog,
+    /// A field of a form could not be filled.
+    #[error("fields[{index}]: {error}")]
+    Field {
+        /// The number of the field, from 0.
+        index: usize,
+        /// Why not.
+        error: Box<PageError>,
+    },
+    /// A file of the session cannot be given to the page.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// The result is too large.
     #[error("the result has {size} bytes, and page_result allows {most}; ask for less")]
     TooLarge {
         /// Its size.
         size: usize,
         /// Value of the setting.
+        most: usize,
+    },
+    /// An attached client owns what the action would change.
+    #[error(
+        "an attached client has set {what} of this page, and it is the client's until it resets that, detaches or leaves; docs/pages.md says who owns what"
+    )]
+    ClientOwns {
+        /// What it is.
+        what: &'static str,
+    },
+    /// The policy or Chrome refused a command of CDP.
+    #[error("{method} was refused: {} ({})", .error.message, .error.code)]
+    Refused {
+        /// The method.
+        method: String,
+        /// The error, as a client would get it.
+        error: CdpError,
+    },
+    /// There are as many as there may be.
+    #[error("the page has {most} {what}, the most that it may have; remove some first")]
+    Many {
+        /// What there are.
+        what: &'static str,
+        /// The most.
         most: usize,
     },
     /// Chrome did not perform a command.

@@ -35,7 +35,7 @@ pub use self::{
     error::FilesError,
     placing::{all_inside, place_first},
 };
-use crate::api_types::{Download, DownloadState, FileList, UploadedFile};
+use crate::api_types::{Download, DownloadState, FileList, UploadedFile, file_name};
 
 /// What one file takes at least, and the unit in which files take disk.
 const BLOCK: u64 = 4096;
@@ -213,7 +213,21 @@ impl SessionFiles {
 
     /// The files that clients uploaded.
     pub fn list_files(&self) -> FileList {
-        FileList { files: self.state().files.values().cloned().collect() }
+        FileList { files: self.state().files.values().cloned().collect(), next: None }
+    }
+
+    /// The paths of files that clients uploaded, each of which is in the directory with links resolved.
+    pub async fn paths_of(&self, names: &[&str]) -> Result<Vec<String>, FilesError> {
+        let mut paths = Vec::with_capacity(names.len());
+        {
+            let state = self.state();
+            for name in names {
+                let name = file_name(name)?;
+                let file = state.files.get(name).ok_or_else(|| FilesError::missing("file", name))?;
+                paths.push(file.path.clone());
+            }
+        }
+        if all_inside(self.path.clone(), paths.clone()).await { Ok(paths) } else { Err(FilesError::Ended) }
     }
 
     /// Deletes a file that a client uploaded.

@@ -7,7 +7,7 @@
 //! `record` publishes the session's state, which `lifecycle` (pure) defines; `saving` decides when the session is saved.
 //! `throttle` delays frames as the tenant's limits say, `slow_mo` as the launch options say. `control` handles the requests of other tasks, `views` has the sockets, `act` performs the actions of the virtual
 //! browser, `egress` binds its gates, `jobs` lists the futures that the task awaits beside its loop, `ghost` answers the `ghost` domain, `rpc` the
-//! calls of REST, `usage` measures the session; `terms` has the settings that all share.
+//! calls of REST, `page_calls` those on its pages, `usage` measures the session; `terms` has the settings that all share.
 
 mod act;
 mod control;
@@ -16,6 +16,7 @@ mod end;
 mod ghost;
 mod jobs;
 mod latency;
+mod page_calls;
 mod pending_calls;
 mod record;
 mod rpc;
@@ -41,12 +42,13 @@ use tokio::sync::mpsc;
 pub use self::{
     control::{Control, Drive, Driven, Join, Seat, Unseated, attend},
     ghost::SessionService,
+    page_calls::PageCall,
     record::{Record, Saves, SessionInfo},
     terms::{LaunchTerms, Terms},
 };
 use self::{
-    egress::Egress, jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, slow_mo::SlowMo,
-    throttle::Throttle, views::Views,
+    egress::Egress, jobs::Done, latency::LatencySample, page_calls::PageSessions, rpc::RpcCaller, saving::Saving,
+    slow_mo::SlowMo, throttle::Throttle, views::Views,
 };
 pub use crate::session::caller::{BaseUrl, Caller, Scheme};
 use crate::session::lifecycle::{Event, Phase};
@@ -122,6 +124,7 @@ pub struct SessionTask {
     is_shared: bool,
     /// The view of calls that do not come through a client's socket.
     rpc: RpcCaller,
+    page_sessions: PageSessions,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     files: Arc<SessionFiles>,
     saving: Saving,
@@ -177,6 +180,7 @@ impl SessionTask {
             taken_over: None,
             is_shared,
             rpc: RpcCaller::None,
+            page_sessions: PageSessions::default(),
             jobs: FuturesUnordered::new(),
             files,
             saving: Saving::default(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{in_flight::InFlight, network_buffers::Bodies, pictures::DeviceScale};
+use super::{claims::Claims, in_flight::InFlight, network_buffers::Bodies, pictures::DeviceScale};
 use crate::cdp::{
     ids::{CdpSessionId, TargetId},
     target::{Filter, Kind},
@@ -31,10 +31,16 @@ pub(super) struct Cdp {
     pub(super) children_not_flat: bool,
     /// `eventsEnabled` of its `Browser.setDownloadBehavior`.
     pub(super) download_events: bool,
+    /// Whether a client has enabled `Page` on it, and so answers the dialogs of its page.
+    pub(super) handles_dialogs: bool,
     /// The device pixel ratio from its `Emulation.setDeviceMetricsOverride`.
     pub(super) device_scale: DeviceScale,
     /// The response bodies that Chrome may keep for it, beyond those that each CDP session may have.
     pub(super) bodies: Option<Bodies>,
+    /// Whether it belongs to calls of REST, not to a client: clients do not see that their page is attached by it.
+    pub(super) of_calls: bool,
+    /// What of the target it has claimed.
+    pub(super) claims: Claims,
 }
 
 impl Cdp {
@@ -50,8 +56,11 @@ impl Cdp {
             auto_attach: false,
             children_not_flat: false,
             download_events: false,
+            handles_dialogs: false,
             device_scale: DeviceScale::default(),
             bodies: None,
+            of_calls: false,
+            claims: Claims::default(),
         }
     }
 

@@ -33,7 +33,18 @@ pub(super) struct DialogGuards {
     /// Whether new pages get a guard, because no browser-level client is connected.
     all: bool,
     pages: HashMap<TargetId, Option<CdpSessionId>>,
+    /// The pages whose dialogs somebody else answers for the proxy: their guards do nothing.
+    held: HashMap<TargetId, Held>,
     leaving: Vec<Leaving>,
+}
+
+/// Who answers the dialogs of a page in place of its guard.
+#[derive(Debug, Default)]
+struct Held {
+    /// How many do.
+    by: usize,
+    /// Whether the guard knows of a dialog that is open.
+    is_open: bool,
 }
 
 /// A client that has left, and whose CDP sessions are not detached yet.
@@ -81,8 +92,9 @@ impl DialogGuards {
         self.pages.retain(|_, session| session.as_ref() != Some(dialog_guard));
     }
 
-    fn is_one(&self, session: &CdpSessionId) -> bool {
-        self.pages.values().flatten().any(|dialog_guard| dialog_guard == session)
+    /// The page that a CDP session guards.
+    fn page_of(&self, session: &CdpSessionId) -> Option<&TargetId> {
+        self.pages.iter().find(|(_, guard)| guard.as_ref() == Some(session)).map(|(page, _)| page)
     }
 }
 
@@ -240,11 +252,41 @@ impl VirtualBrowser {
 
     /// A message on a CDP session without a client: a dialog guard dismisses a dialog.
     pub(super) fn on_guarded_page(&mut self, on: &CdpSessionId, text: &[u8]) {
-        if self.dialog_guards.is_one(on)
-            && matches!(message::route(text).head, message::Head::Event("Page.javascriptDialogOpening"))
-        {
+        let opens = match message::route(text).head {
+            message::Head::Event("Page.javascriptDialogOpening") => true,
+            message::Head::Event("Page.javascriptDialogClosed") => false,
+            _ => return,
+        };
+        let Some(page) = self.dialog_guards.page_of(on).cloned() else { return };
+        if let Some(held) = self.dialog_guards.held.get_mut(&page) {
+            held.is_open = opens;
+        } else if opens {
             let params = DISMISS.to_owned();
             self.call(on.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);
+        }
+    }
+
+    /// Leaves the dialogs of a page to the caller, until [`VirtualBrowser::release_dialogs`]. Returns false if a client has
+    /// enabled `Page` there: then the dialogs are the client's.
+    pub fn hold_dialogs(&mut self, page: &TargetId) -> bool {
+        if self.scope.sessions.iter().any(|(_, cdp)| cdp.handles_dialogs && cdp.target == *page) {
+            return false;
+        }
+        self.dialog_guards.held.entry(page.clone()).or_default().by += 1;
+        true
+    }
+
+    /// The caller of [`VirtualBrowser::hold_dialogs`] does not answer dialogs any more: the guard dismisses one that is open.
+    pub fn release_dialogs(&mut self, page: &TargetId) {
+        let Some(held) = self.dialog_guards.held.get_mut(page) else { return };
+        held.by = held.by.saturating_sub(1);
+        if held.by > 0 {
+            return;
+        }
+        let is_open = self.dialog_guards.held.remove(page).is_some_and(|held| held.is_open);
+        if let Some(Some(guard)) = self.dialog_guards.pages.get(page).filter(|_| is_open) {
+            let (guard, params) = (guard.clone(), DISMISS.to_owned());
+            self.call(guard, "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);
         }
     }
 

@@ -31,6 +31,7 @@ impl VirtualBrowser {
             Handler::Pass | Handler::IoStream if level == Level::Browser => self.forward_as_it_is(on, command),
             Handler::Pass => self.pass(on, command, as_it_is),
             Handler::Emulate => self.pass_emulation(on, command, as_it_is),
+            Handler::Claim => self.claim(on, command, as_it_is),
             Handler::Navigate => self.navigate(on, id, method, command.params()),
             Handler::PageEnable => self.enable_page(on, command, as_it_is),
             Handler::NetworkDisable => self.disable_network(on, command, as_it_is),
@@ -137,7 +138,14 @@ impl VirtualBrowser {
     /// `Page.enable`: from now on the client handles the dialogs of the page.
     fn enable_page(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         self.pass(on, command, as_it_is);
-        if !command.id().is_ours() && !self.dialog_guards.is_empty() {
+        let of_calls = self.scope.sessions.get(on).is_some_and(|cdp| cdp.of_calls);
+        if command.id().is_ours() || of_calls {
+            return;
+        }
+        if let Some(cdp) = self.scope.sessions.get_mut(on) {
+            cdp.handles_dialogs = true;
+        }
+        if !self.dialog_guards.is_empty() {
             self.relieve(on);
         }
     }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::{Pending, VirtualBrowser};
+use super::{Pending, VirtualBrowser, claims::of_change};
 use crate::{
     cdp::{
         emulation::{Aspect, Change},
@@ -32,6 +32,15 @@ struct Emulator {
 impl Emulators {
     pub(super) fn note(&mut self, page: TargetId, session: CdpSessionId, what: Vec<Change>, stays: bool) {
         self.0.entry(page).or_default().push(Emulator { session, what, stays });
+    }
+
+    /// A call of REST sets an aspect on its CDP session, which stays.
+    pub(super) fn keep(&mut self, page: TargetId, session: &CdpSessionId, change: Change) {
+        let emulators = self.0.entry(page).or_default();
+        match emulators.iter_mut().find(|emulator| emulator.session == *session) {
+            Some(emulator) => emulator.what.push(change),
+            None => emulators.push(Emulator { session: session.clone(), what: vec![change], stays: true }),
+        }
     }
 
     /// The device pixel ratio that they have set for a page.
@@ -75,7 +84,13 @@ impl VirtualBrowser {
             return false;
         }
         let page = cdp.target.clone();
+        let (claim, has) = of_change(&change);
+        cdp.claims.set(claim, has);
+        let of_calls = cdp.of_calls;
         self.give_up(&page, change.aspect());
+        if of_calls && change.is_set() {
+            self.emulators.keep(page.clone(), on, change.clone());
+        }
         let pending = match scale {
             Some(scale) => Pending::Scale(on.clone(), id, scale),
             None => Pending::Forward(on.clone(), id),
@@ -94,7 +109,12 @@ impl VirtualBrowser {
         emulator.what.swap_remove(at);
         let (session, over) = (emulator.session.clone(), emulator.what.is_empty());
         let detaches = over && !emulator.stays;
-        let (method, params) = what.end();
+        let is_of_calls = self.scope.sessions.get(&session).is_some_and(|cdp| cdp.of_calls);
+        let (method, params) = match what {
+            // Its domain has other uses there.
+            Aspect::Headers if is_of_calls => (what.method(), r#"{"headers":{}}"#),
+            _ => what.end(),
+        };
         self.call(session.clone(), method, params.to_owned(), Settle::Plain, Pending::Nobody);
         if over {
             self.emulators.lost(&session);

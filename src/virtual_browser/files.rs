@@ -96,6 +96,8 @@ pub(super) struct Files {
     directory: PathBuf,
     /// The contexts whose downloads Chrome writes into a directory of the session.
     allowed: BTreeSet<ContextId>,
+    /// The contexts for which a client has said what becomes of downloads.
+    chosen: BTreeSet<ContextId>,
     wishes: HashMap<ContextId, Destination>,
     /// The downloads whose start event was delivered, with the names that sites suggested.
     downloads: HashMap<String, String>,
@@ -109,6 +111,7 @@ impl Files {
         Self {
             directory,
             allowed: BTreeSet::new(),
+            chosen: BTreeSet::new(),
             wishes: HashMap::new(),
             downloads: HashMap::new(),
             ended: VecDeque::new(),
@@ -125,6 +128,7 @@ impl Files {
     pub(super) fn forget(&mut self, context: &ContextId) {
         self.wishes.remove(context);
         self.allowed.remove(context);
+        self.chosen.remove(context);
     }
 
     /// Whether a download belongs to this session: one in progress, or one of the last that ended.
@@ -178,6 +182,7 @@ impl VirtualBrowser {
         let behavior = params.string("behavior").unwrap_or_default();
         let allows = matches!(behavior.as_str(), "allow" | "allowAndName");
         let path = params.string("downloadPath").filter(|path| !path.is_empty());
+        self.files.chosen.insert(ContextId::from(context.as_str()));
         let mut up = JsonObject::default();
         if allows {
             let Some(path) = path else { return self.scope.fail(on, id, &NO_PATH) };
@@ -186,11 +191,7 @@ impl VirtualBrowser {
                 let wish = Destination { path: PathBuf::from(path), by_name: behavior == "allow" };
                 self.files.wishes.insert(ContextId::from(context.as_str()), wish);
             }
-            let directory = self.files.downloads(&context);
-            self.files.allowed.insert(ContextId::from(context.as_str()));
-            up.set_raw("behavior", "\"allowAndName\"");
-            up.set_raw("downloadPath", quote(&directory.to_string_lossy()));
-            self.actions.push(Action::Directory(directory));
+            self.allow_into_directory(&context, &mut up);
         } else {
             self.files.wishes.remove(context.as_str());
             up.set_raw("behavior", quote(&behavior));
@@ -211,6 +212,31 @@ impl VirtualBrowser {
             Settle::Plain,
             Pending::Forward(on.clone(), id),
         );
+    }
+
+    /// Adds to the params of `Browser.setDownloadBehavior` that Chrome writes downloads into the session's directory.
+    fn allow_into_directory(&mut self, context: &str, params: &mut JsonObject<'_>) {
+        let directory = self.files.downloads(context);
+        self.files.allowed.insert(ContextId::from(context));
+        params.set_raw("behavior", "\"allowAndName\"");
+        params.set_raw("downloadPath", quote(&directory.to_string_lossy()));
+        self.actions.push(Action::Directory(directory));
+    }
+
+    /// Allows downloads in the default context, for callers without a client: not if there is a client, or one has said
+    /// what becomes of downloads.
+    pub fn allow_downloads(&mut self) {
+        let context = self.scope.default_context.to_string();
+        let is_set = self.files.chosen.contains(context.as_str()) || self.files.allowed.contains(context.as_str());
+        if is_set || self.has_browser_level_view() {
+            return;
+        }
+        let mut params = JsonObject::default();
+        self.allow_into_directory(&context, &mut params);
+        params.set_raw("browserContextId", quote(&context));
+        params.set_raw("eventsEnabled", "false");
+        let (base, params) = (self.base.clone(), params.to_string());
+        self.call(base, "Browser.setDownloadBehavior", params, Settle::Plain, Pending::Nobody);
     }
 
     pub(super) fn cancel_download(&mut self, on: &CdpSessionId, command: &Command) {

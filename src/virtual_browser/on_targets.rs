@@ -1,4 +1,4 @@
-//! How many CDP sessions of a session are on each of its targets.
+//! How many CDP sessions of clients are on each target of a session.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,15 @@ pub(super) struct OnTargets(HashMap<TargetId, usize>);
 impl OnTargets {
     /// This CDP session, which is counted from now on.
     pub(super) fn with(&mut self, cdp: Cdp) -> Cdp {
-        *self.0.entry(cdp.target.clone()).or_default() += 1;
+        if !cdp.of_calls {
+            *self.0.entry(cdp.target.clone()).or_default() += 1;
+        }
         cdp
     }
 
     /// This CDP session, which is not counted any more.
     pub(super) fn without(&mut self, cdp: Cdp) -> Cdp {
-        if let Some(count) = self.0.get_mut(&cdp.target) {
+        if let Some(count) = self.0.get_mut(&cdp.target).filter(|_| !cdp.of_calls) {
             *count -= 1;
             if *count == 0 {
                 self.0.remove(&cdp.target);

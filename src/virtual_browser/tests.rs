@@ -15,6 +15,7 @@ mod holes;
 mod liveness_check;
 mod network_buffers;
 mod outbox;
+mod ownership;
 mod page_limit;
 #[cfg(feature = "server")]
 mod record;

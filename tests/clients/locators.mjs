@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Compares locators of REST with those of Playwright, on one page: the same elements in the same
+// Compares locators and snapshots of REST with those of Playwright, on one page: the same elements in the same
 // order, and the same strictness. node locators.mjs GHOSTMUX [BROWSER]
 
 import { readFileSync } from 'node:fs';
@@ -83,5 +83,16 @@ for (const [ours, theirs] of TABLE) {
   console.log(`FAILED ${name}\n  Playwright: ${JSON.stringify(wanted)}\n  ghostmux:   ${JSON.stringify(got)}\n  strict: ${strict.status} ${JSON.stringify(strict.body)}`);
 }
 console.log(`${TABLE.length - failed} of ${TABLE.length} locators are those of Playwright`);
+// Snapshots with their frames. The numbers of frames are in the order in which each of the two found them.
+const plain = snapshot => snapshot.replaceAll(/ref=(f)?\d*e\d+/g, 'ref=$1e');
+// Playwright shows all levels of a frame of which none is left: `depth` is compared where there is no such frame.
+for (const [options, selector] of [[{}], [{ boxes: true }], [{ depth: 5 }], [{ depth: 1 }, 'nav'], [{ depth: 2 }, 'table']]) {
+  const wanted = plain(await (selector ? page.locator(selector).first() : page).ariaSnapshot({ mode: 'ai', ...options }));
+  const found = await ask('snapshot', { ...options, ...(selector && { selector: `${selector} >> nth=0` }) });
+  const got = plain(found.body.snapshot ?? JSON.stringify(found.body));
+  if (wanted === got) continue;
+  failed += 1;
+  console.log(`FAILED snapshot ${JSON.stringify(options)}\n  Playwright:\n${wanted}\n  ghostmux:\n${got}`);
+}
 await browser.close();
 await finish(ghostmux, failed > 0);

@@ -217,13 +217,15 @@ async fn unsupported_options_are_refused_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_websocket_paths_open_a_session() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
-    for (path, right) in [
-        ("/v1/sessions/some-session/liv", "/devtools/browser/ID"),
-        ("/chromium/playwright", "connectOverCDP"),
-        ("/any/path?token=x", "connect to /"),
+    for (path, status, right) in [
+        ("/v1/sessions/some-session/liv", "404", "/devtools/browser/ID"),
+        ("/chromium/playwright", "400", "connectOverCDP"),
+        ("/firefox/playwright", "400", "connectOverCDP"),
+        ("/edge", "400", "Chromes"),
+        ("/any/path?token=x", "404", "connect to /"),
     ] {
         let refused = proxy.refusal(path).await;
-        assert!(refused.contains("404") && refused.contains(right), "{path}: {refused}");
+        assert!(refused.contains(status) && refused.contains(right), "{path}: {refused}");
     }
     assert_eq!(proxy.figure("sessions_opened_total").await, 0);
     for path in ["/", "/devtools/browser", "/devtools/browser/", "/chromium", "/chrome"] {

@@ -1,5 +1,6 @@
 //! Sessions over HTTP: `/v1` and browserless's endpoints.
 
+mod habits;
 mod invalid_requests;
 mod other_apis;
 mod resources;

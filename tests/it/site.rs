@@ -118,7 +118,8 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
     state.arrived.notify_waiters();
     let (name, query) = path.split_once('?').unwrap_or((&path, ""));
     let wait = name == "/slow";
-    let (status, kind, more, body) = answer(name, query);
+    let is_locked = name == "/private" && !head.contains("\r\nAuthorization: Basic YWRhOnNlY3JldA==\r\n");
+    let (status, kind, more, body) = if is_locked { locked() } else { answer(name, query) };
     // A waiting download announces one byte more than it has sent.
     let length = body.len() + usize::from(wait);
     let head = format!(
@@ -134,6 +135,12 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
         let _ = socket.write_all(b".").await;
     }
     let _ = socket.shutdown().await;
+}
+
+/// The answer to who does not know the password: ada, secret.
+fn locked() -> (&'static str, &'static str, String, String) {
+    let ask = "WWW-Authenticate: Basic realm=\"test\"\r\n".to_owned();
+    ("401 Unauthorized", "text/html", ask, "<title>locked</title>".to_owned())
 }
 
 fn answer(name: &str, query: &str) -> (&'static str, &'static str, String, String) {
@@ -158,6 +165,7 @@ fn answer(name: &str, query: &str) -> (&'static str, &'static str, String, Strin
             (ok, "application/octet-stream", named, "x".repeat(100_000))
         }
         "/storage" => (ok, "text/html", String::new(), include_str!("../../fixtures/storage.html").to_owned()),
+        "/interaction" => (ok, "text/html", String::new(), include_str!("../../fixtures/interaction.html").to_owned()),
         "/cookies" => {
             let cookies = [
                 "plain=1",

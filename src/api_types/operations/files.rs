@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     super::{DownloadList, FileList, Millis, Nothing, UploadedFile, given},
     CommandResult::Output,
-    Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
 };
 
 operations! {
@@ -40,6 +40,13 @@ pub struct ListDownloads {
     /// `30s`.
     #[serde(deserialize_with = "given")]
     pub wait: Option<Millis>,
+    /// Most downloads on the page, 1 to 1000; 1000 if absent.
+    #[serde(deserialize_with = "given")]
+    #[schemars(range(min = 1, max = PAGE_MOST))]
+    pub limit: Option<u32>,
+    /// The `next` of the page before this one.
+    #[serde(deserialize_with = "given")]
+    pub cursor: Option<String>,
 }
 
 impl Operation for ListDownloads {
@@ -114,6 +121,13 @@ pub struct ListFiles {
     /// The session; that of this connection if absent.
     #[serde(deserialize_with = "given")]
     pub id: Option<String>,
+    /// Most files on the page, 1 to 1000; 1000 if absent.
+    #[serde(deserialize_with = "given")]
+    #[schemars(range(min = 1, max = PAGE_MOST))]
+    pub limit: Option<u32>,
+    /// The `next` of the page before this one.
+    #[serde(deserialize_with = "given")]
+    pub cursor: Option<String>,
 }
 
 impl Operation for ListFiles {
@@ -121,7 +135,7 @@ impl Operation for ListFiles {
     const ROW: Row = Row {
         name: "listFiles",
         ghost: Some(Output),
-        rest: Some(Rest { path: "/v1/sessions/{id}/files", input: RestInput::Path, says: "The files.", ..OF_ONE }),
+        rest: Some(Rest { path: "/v1/sessions/{id}/files", says: "The files.", ..OF_ONE }),
     };
 }
 

@@ -6,29 +6,22 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        AccessibilitySnapshot, Acted, AnyValue, Area, AttributesOf, Bad, ElementState, FoundElements, LoadState,
-        Locator, Millis, Modifier, MouseButton, NewPageInfo, Nothing, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture,
-        PageTextOf, PictureFormat, ScriptResult, Selected, Went, World, given, locator, whole,
+        Acted, Area, AttributesOf, Bad, ElementState, Expect, ExpectExchange, FoundElements, LoadState, Locator,
+        Millis, NewPageInfo, Nothing, PageHtmlOf, PageLinksOf, PagePdfOf, PagePicture, PageTextOf, PaperMargin,
+        PictureFormat, Selected, Went, given, locator, whole,
     },
     CommandResult::Output,
-    Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    Errors, Operation, PageActions, PageEvaluate, PageSnapshot, ReleaseHandles, Rest, RestAnswer, RestInput, Row, Verb,
+    action::{OF_PAGE, action},
+    operations,
+    page_state::{
+        PageAuthenticate, PageCdp, PageConsole, PageCookies, PageEmulate, PageHeaders, PageMarkdown, PageNetwork,
+        PagePermissions, PageRoute, PageScripts, PageStorage, PageUnroute, PageViewport,
+    },
 };
 
 /// The name of the page that Chrome lists first: the oldest one.
 pub const FIRST_PAGE: &str = "first";
-
-/// An endpoint of an action on a page.
-const OF_PAGE: Rest = Rest {
-    verb: Verb::Post,
-    path: "/v1/sessions/{id}/pages/{page}",
-    id: Some("id"),
-    second: Some("page"),
-    input: RestInput::Path,
-    answer: RestAnswer::Output,
-    says: "What happened.",
-    tag: "pages",
-    errors: &[Errors::Session, Errors::Body, Errors::Page],
-};
 
 /// What a request says of its page.
 #[derive(Clone, Copy, Debug)]
@@ -39,21 +32,31 @@ pub struct OnPage<'a> {
     pub page: &'a str,
     /// The time limit; that of the server if absent.
     pub timeout: Option<Millis>,
+    /// What it must cause.
+    pub expect: Option<&'a Expect>,
+    /// Whether it goes on if its caller hangs up.
+    pub detach: bool,
 }
 
-/// Declares the operations that drive a page. Those of `element` name an element of it.
+mod interaction;
+pub use self::interaction::*;
+
+/// Declares the operations that drive a page, and collects them with those that other files declare (`also`).
 macro_rules! actions {
-    ($(
-        $(#[$doc:meta])*
-        $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
-            $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
-        }
-    )*) => {
-        $(actions! { @$on $(#[$doc])* $name = $command, $action -> $output { $($(#[$attribute])* $member: $type),* } })*
+    (
+        also $($also:ident),* $(,)?;
+        $(
+            $(#[$doc:meta])*
+            $on:ident $name:ident = $command:literal, $action:literal -> $output:ty {
+                $($(#[$attribute:meta])* $member:ident: $type:ty),* $(,)?
+            }
+        )*
+    ) => {
+        $(action! { $(#[$doc])* $on $name = $command, $action -> $output { $($(#[$attribute])* $member: $type),* } })*
 
         operations! {
             /// A request about the pages of a session.
-            Page, PageRequest: NewPage, ClosePage, $($name),*,
+            Page, PageRequest: NewPage, ClosePage, ReleaseHandles, $($name,)* $($also),*
         }
 
         impl PageRequest {
@@ -61,70 +64,33 @@ macro_rules! actions {
             pub fn on_page(&self) -> Option<OnPage<'_>> {
                 match self {
                     Self::NewPage(_) | Self::ClosePage(_) => None,
-                    $(Self::$name($name { id, page, timeout, .. }) => {
-                        Some(OnPage { session: id.as_deref(), page, timeout: *timeout })
-                    })*
+                    Self::ReleaseHandles(ReleaseHandles { id, page, .. }) => {
+                        Some(OnPage { session: id.as_deref(), page, timeout: None, expect: None, detach: false })
+                    }
+                    $(Self::$name($name { id, page, timeout, expect, detach, .. }))|*
+                    | $(Self::$also($also { id, page, timeout, expect, detach, .. }))|* => Some(OnPage {
+                        session: id.as_deref(),
+                        page,
+                        timeout: *timeout,
+                        expect: expect.as_ref(),
+                        detach: *detach,
+                    }),
                 }
             }
-        }
-    };
-    (@page $(#[$doc:meta])* $name:ident = $command:literal, $action:literal -> $output:ty {
-        $($(#[$attribute:meta])* $member:ident: $type:ty),*
-    }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        pub struct $name {
-            /// The session; that of this connection if absent.
-            #[serde(default, deserialize_with = "given")]
-            pub id: Option<String>,
-            /// The target id of the page, or `first`, the oldest page.
-            pub page: String,
-            /// How long it may take. If absent or more than the server allows, as the server is configured.
-            #[serde(default, deserialize_with = "given")]
-            pub timeout: Option<Millis>,
-            $($(#[$attribute])* pub $member: $type),*
-        }
 
-        actions! { @row $name = $command, $action -> $output }
-    };
-    (@element $(#[$doc:meta])* $name:ident = $command:literal, $action:literal -> $output:ty {
-        $($(#[$attribute:meta])* $member:ident: $type:ty),*
-    }) => {
-        actions! {
-            @page $(#[$doc])* $name = $command, $action -> $output {
-                /// The element. One of `locator`, `selector` and `ref` names it.
-                #[serde(default, deserialize_with = "given")]
-                locator: Option<Locator>,
-                /// The element, in Playwright's selector syntax.
-                #[serde(default, deserialize_with = "given")]
-                selector: Option<String>,
-                /// The element, by a reference of the last `snapshot`, such as `e12`.
-                #[serde(rename = "ref", default, deserialize_with = "given")]
-                of_ref: Option<String>
-                $(, $(#[$attribute])* $member: $type)*
+            /// Makes it one about this page of this session, with this time limit; a request that drives no page is left as it
+            /// is.
+            pub fn aim(&mut self, on_session: &str, on_page: &str, limit: Millis) {
+                match self {
+                    Self::NewPage(_) | Self::ClosePage(_) | Self::ReleaseHandles(_) => {}
+                    $(Self::$name($name { id, page, timeout, .. }))|*
+                    | $(Self::$also($also { id, page, timeout, .. }))|* => {
+                        *id = Some(on_session.to_owned());
+                        on_page.clone_into(page);
+                        *timeout = Some(limit);
+                    }
+                }
             }
-        }
-
-        impl $name {
-            /// The selector of the element; `None` if the request names none.
-            pub fn element(&self) -> Result<Option<String>, Bad> {
-                locator::element(self.selector.as_deref(), self.locator.as_ref(), self.of_ref.as_deref())
-            }
-        }
-    };
-    (@row $name:ident = $command:literal, $action:literal -> $output:ty) => {
-        impl Operation for $name {
-            type Output = $output;
-            const ROW: Row = Row {
-                name: $command,
-                ghost: Some(Output),
-                rest: Some(Rest {
-                    path: concat!("/v1/sessions/{id}/pages/{page}/", $action),
-                    input: RestInput::Body(stringify!($name)),
-                    ..OF_PAGE
-                }),
-            };
         }
     };
 }
@@ -188,6 +154,10 @@ impl Operation for ClosePage {
 }
 
 actions! {
+    also PageClick, PageDblclick, PageHover, PageTap, PageDrag, PageBlur, PageFillForm, PageUpload, PageDialog, PageActions,
+        PageEvaluate, PageSnapshot, PageViewport, PageEmulate, PageHeaders, PagePermissions, PageAuthenticate, PageCookies,
+        PageStorage, PageRoute, PageUnroute, PageScripts, PageCdp, PageMarkdown, PageConsole, PageNetwork;
+
     /// Navigates a page to a URL, and waits until it is loaded. The same URLs are allowed as for `Page.navigate`.
     page PageGoto = "pageGoto", "goto" -> Went {
         /// The URL.
@@ -195,6 +165,12 @@ actions! {
         /// How far it must be loaded; `load` if absent.
         #[serde(default)]
         wait_until: LoadState,
+        /// The page that links to it, as the header `Referer` says.
+        #[serde(default, deserialize_with = "given")]
+        referer: Option<String>,
+        /// Whether the answer describes the `response`.
+        #[serde(default)]
+        details: bool,
     }
 
     /// Reloads a page, and waits until it is loaded.
@@ -216,40 +192,6 @@ actions! {
         /// How far it must be loaded; `load` if absent.
         #[serde(default)]
         wait_until: LoadState,
-    }
-
-    /// Clicks an element, once it is visible, stable, enabled, and receives the click.
-    element PageClick = "pageClick", "click" -> Acted {
-        /// The button; `left` if absent.
-        #[serde(default)]
-        button: MouseButton,
-        /// How often, 1 to 3; 1 if absent.
-        #[serde(default, deserialize_with = "whole")]
-        #[schemars(range(min = 1, max = 3))]
-        click_count: Option<u32>,
-        /// The keys that are held.
-        #[serde(default)]
-        modifiers: Vec<Modifier>,
-        /// Whether nothing is waited for except that the element exists.
-        #[serde(default)]
-        force: bool,
-        /// Whether everything is waited for, and nothing is clicked.
-        #[serde(default)]
-        trial: bool,
-    }
-
-    /// Clicks an element twice, as a double click.
-    element PageDblclick = "pageDblclick", "dblclick" -> Acted {
-        /// Whether nothing is waited for except that the element exists.
-        #[serde(default)]
-        force: bool,
-    }
-
-    /// Moves the mouse over an element, once it is visible, stable, and receives the movement.
-    element PageHover = "pageHover", "hover" -> Acted {
-        /// Whether nothing is waited for except that the element exists.
-        #[serde(default)]
-        force: bool,
     }
 
     /// Focuses an element.
@@ -314,7 +256,7 @@ actions! {
         dy: Option<f64>,
     }
 
-    /// Waits for all that is given: the state of an element, a URL, a load state, a function, a time.
+    /// Waits for all that is given: the state of an element, a URL, a load state, a function, a time, a request, a response.
     element PageWait = "pageWait", "wait" -> Acted {
         /// The state of the element; `visible` if absent.
         #[serde(default, deserialize_with = "given")]
@@ -331,6 +273,12 @@ actions! {
         /// A time.
         #[serde(default, deserialize_with = "given")]
         time: Option<Millis>,
+        /// A request that the page sends from now on.
+        #[serde(default, deserialize_with = "given")]
+        request: Option<ExpectExchange>,
+        /// A response that arrives from now on.
+        #[serde(default, deserialize_with = "given")]
+        response: Option<ExpectExchange>,
     }
 
     /// Reads the text of an element, or of the page.
@@ -373,6 +321,18 @@ actions! {
         #[serde(default, deserialize_with = "whole")]
         #[schemars(range(max = 100))]
         quality: Option<u32>,
+        /// The elements that are covered by rectangles; at most 20 locators, each of any number of elements.
+        #[serde(default)]
+        mask: Vec<Locator>,
+        /// The CSS colour of these rectangles; `#FF00FF` if absent.
+        #[serde(default, deserialize_with = "given")]
+        mask_color: Option<String>,
+        /// Whether the background is transparent where the page has none; not for JPEG.
+        #[serde(default)]
+        omit_background: bool,
+        /// Whether it is encoded faster, and larger.
+        #[serde(default)]
+        optimize_for_speed: bool,
     }
 
     /// Prints a page as a PDF.
@@ -398,29 +358,30 @@ actions! {
         /// The pages, such as `1-5, 8`; all if absent.
         #[serde(default, deserialize_with = "given")]
         page_ranges: Option<String>,
+        /// The margins; those of Chrome if absent.
+        #[serde(default, deserialize_with = "given")]
+        margin: Option<PaperMargin>,
+        /// The HTML above each page, in which elements of the classes `date`, `title`, `url`, `pageNumber` and `totalPages`
+        /// get those values. Without `footer`, there is none.
+        #[serde(default, deserialize_with = "given")]
+        header: Option<String>,
+        /// The HTML below each page, as in `header`.
+        #[serde(default, deserialize_with = "given")]
+        footer: Option<String>,
+        /// Whether the background is transparent where the page has none.
+        #[serde(default)]
+        omit_background: bool,
+        /// Whether the PDF says what is a heading, a paragraph and so on; as Chrome decides if absent.
+        #[serde(default, deserialize_with = "given")]
+        tagged: Option<bool>,
+        /// Whether the PDF has an outline, made from the headings.
+        #[serde(default, deserialize_with = "given")]
+        outline: Option<bool>,
     }
 
-    /// Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited.
-    page PageEvaluate = "pageEvaluate", "evaluate" -> ScriptResult {
-        /// The expression. One of `expression` and `function` is needed.
-        #[serde(default, deserialize_with = "given")]
-        expression: Option<String>,
-        /// The function, such as `(a, b) => a + b`.
-        #[serde(default, deserialize_with = "given")]
-        function: Option<String>,
-        /// The arguments of the function.
-        #[serde(default)]
-        args: Vec<AnyValue>,
-        /// Where it runs; `main` if absent.
-        #[serde(default)]
-        world: World,
-    }
-
-    /// Reads the accessibility snapshot of an element, or of the page, with references by which the next actions can name
-    /// elements.
-    element PageSnapshot = "pageSnapshot", "snapshot" -> AccessibilitySnapshot {
-        /// Most levels; all if absent.
-        #[serde(default, deserialize_with = "whole")]
-        depth: Option<u32>,
+    /// Turns the scripts of a page on or off, for the documents that it opens from now on. Scripts of `evaluate` run anyway.
+    page PageScripting = "pageScripting", "scripting" -> Acted {
+        /// Whether they run.
+        enabled: bool,
     }
 }

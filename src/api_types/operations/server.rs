@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     super::{BrowserInfo, Browsers, ServerStatus, TenantUsages, UsageBy, given},
-    Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
 };
 
 operations! {
@@ -39,16 +39,31 @@ impl Operation for GetStatus {
 }
 
 /// Lists the browsers of the pool, with the last ones that ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ListBrowsers {}
+pub struct ListBrowsers {
+    /// Most browsers on the page, 1 to 1000; 1000 if absent.
+    #[serde(deserialize_with = "given")]
+    #[schemars(range(min = 1, max = PAGE_MOST))]
+    pub limit: Option<u32>,
+    /// The `next` of the page before this one.
+    #[serde(deserialize_with = "given")]
+    pub cursor: Option<String>,
+}
 
 impl Operation for ListBrowsers {
     type Output = Browsers;
     const ROW: Row = Row {
         name: "listBrowsers",
         ghost: None,
-        rest: Some(Rest { path: "/v1/browsers", says: "The browsers.", tag: "browsers", ..OF_SERVER }),
+        rest: Some(Rest {
+            path: "/v1/browsers",
+            input: RestInput::Query,
+            says: "The browsers.",
+            tag: "browsers",
+            errors: &[Errors::Filter],
+            ..OF_SERVER
+        }),
     };
 }
 
@@ -91,6 +106,13 @@ pub struct ListUsage {
     pub to: Option<String>,
     /// How it is summed up.
     pub by: UsageBy,
+    /// Most rows on the page, 1 to 1000; 1000 if absent.
+    #[serde(deserialize_with = "given")]
+    #[schemars(range(min = 1, max = PAGE_MOST))]
+    pub limit: Option<u32>,
+    /// The `next` of the page before this one.
+    #[serde(deserialize_with = "given")]
+    pub cursor: Option<String>,
 }
 
 impl Operation for ListUsage {

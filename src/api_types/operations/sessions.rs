@@ -386,6 +386,13 @@ pub struct GetPages {
     /// The session.
     #[serde(deserialize_with = "given")]
     pub id: Option<String>,
+    /// Most pages on the page, 1 to 1000; 1000 if absent.
+    #[serde(deserialize_with = "given")]
+    #[schemars(range(min = 1, max = PAGE_MOST))]
+    pub limit: Option<u32>,
+    /// The `next` of the page before this one.
+    #[serde(deserialize_with = "given")]
+    pub cursor: Option<String>,
 }
 
 impl Operation for GetPages {
@@ -394,6 +401,12 @@ impl Operation for GetPages {
         name: "getPages",
         // A client has `Target.getTargets`.
         ghost: None,
-        rest: Some(Rest { path: "/v1/sessions/{id}/pages", says: "Its open pages.", ..OF_ONE }),
+        rest: Some(Rest {
+            path: "/v1/sessions/{id}/pages",
+            input: RestInput::Query,
+            says: "Its open pages.",
+            errors: &[Errors::Session, Errors::Filter],
+            ..OF_ONE
+        }),
     };
 }

@@ -8,7 +8,7 @@ use super::{
         Capability, IssuedToken, Nothing, TenantEgress, TenantInfo, TenantLimits, TenantList, TokenInfo, TokenList,
         given,
     },
-    Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
     server::OF_SERVER,
 };
 
@@ -142,6 +142,13 @@ impl Operation for DeleteTenant {
 pub struct ListTokens {
     /// The name of the tenant.
     pub tenant: String,
+    /// Most tokens on the page, 1 to 1000; 1000 if absent.
+    #[serde(deserialize_with = "given")]
+    #[schemars(range(min = 1, max = PAGE_MOST))]
+    pub limit: Option<u32>,
+    /// The `next` of the page before this one.
+    #[serde(deserialize_with = "given")]
+    pub cursor: Option<String>,
 }
 
 impl Operation for ListTokens {
@@ -149,7 +156,13 @@ impl Operation for ListTokens {
     const ROW: Row = Row {
         name: "listTokens",
         ghost: None,
-        rest: Some(Rest { path: "/v1/tenants/{id}/tokens", says: "The tokens.", ..OF_TENANT }),
+        rest: Some(Rest {
+            path: "/v1/tenants/{id}/tokens",
+            input: RestInput::Query,
+            says: "The tokens.",
+            errors: &[Errors::Filter, Errors::Tenant],
+            ..OF_TENANT
+        }),
     };
 }
 

@@ -67,6 +67,12 @@ impl PageDriver {
         Box::pin(browser.own_call_within(C::METHOD, call, None, FOR_EVER)).await
     }
 
+    /// Sends a command without waiting for its result.
+    pub fn tell<C: TypedCommand>(&self, command: &C) {
+        let InternalSession { browser, session, .. } = &self.session;
+        browser.tell(Some(session), C::METHOD, params_of(command));
+    }
+
     /// Sends a command on a CDP session that the page's auto-attach has made: of a frame or worker.
     pub async fn ask_on<C: TypedCommand>(&self, session: &CdpSessionId, command: &C) -> Result<C::Result, CallError> {
         ask(&self.session.browser, session, command).await

@@ -60,6 +60,9 @@ impl Link {
             LinkRequest::Survey { lease, reply } => {
                 let _ = reply.send(self.targets.survey(lease));
             }
+            LinkRequest::Pages { lease, known, reply } => {
+                let _ = reply.send(self.targets.pages(lease, known.as_ref()));
+            }
             LinkRequest::Remember { context, origin } => self.targets.remember_origin(&context, &origin),
             LinkRequest::Close { page } => self.disposals.close(page, Instant::now()),
             LinkRequest::Reveal { page, emulated } => self.targets.reveal(&page, emulated),

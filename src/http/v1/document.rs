@@ -8,7 +8,7 @@ use super::super::{
     reply::ProblemBody,
 };
 use crate::api_types::{
-    ABOUT, DEFINITIONS, Schemas, Shape, StorageState,
+    ABOUT, DEFINITIONS, Job, Schemas, Shape, StorageState,
     operations::{self, ImportSnapshot, Rest, RestAnswer, RestInput, Verb},
 };
 
@@ -35,6 +35,8 @@ impl Document {
         operations::all()
             .filter_map(Documented::of)
             .chain(browserless::ENDPOINTS)
+            .chain(browserless::ABOUT)
+            .chain(browserless::QUICK)
             .for_each(|endpoint| self.add(endpoint));
         let problem = self.schemas.output::<ProblemBody<'_>>();
         self.refer_to(problem);
@@ -158,6 +160,10 @@ impl Document {
                 }
                 if rest.answer == RestAnswer::Output { 200 } else { 201 }
             }
+            RestAnswer::Media(kinds) => {
+                success["content"] = kinds.iter().map(|kind| (*kind, json!({ "schema": media(kind) }))).collect();
+                200
+            }
             RestAnswer::File => {
                 success["content"] = json!({ "application/octet-stream": { "schema": bytes() } });
                 let mut part = success.clone();
@@ -176,6 +182,13 @@ impl Document {
             }
         };
         responses.insert(status.to_string(), success);
+        if rest.verb == Verb::Post && !matches!(rest.input, RestInput::Upload(_)) {
+            let job = self.schemas.output::<Job>();
+            let content = json!({ "application/json": { "schema": self.refer_to(job) } });
+            let says = "With `Prefer: respond-async`: the request goes on as this job.";
+            let headers = json!({ "Location": { "description": "Its path.", "schema": { "type": "string" } } });
+            responses.insert("202".to_owned(), json!({ "description": says, "content": content, "headers": headers }));
+        }
         for (status, why) in EARLY {
             responses.insert(status.to_string(), json!({ "description": why }));
         }
@@ -205,6 +218,11 @@ fn parameter(name: &str, schema: &Value) -> Value {
 /// The content of a file, as it is.
 fn bytes() -> Value {
     json!({ "type": "string", "format": "binary" })
+}
+
+/// The content of an answer of this type.
+fn media(kind: &str) -> Value {
+    if kind.starts_with("text/") { json!({ "type": "string" }) } else { bytes() }
 }
 
 /// The lines of a snapshot's content.

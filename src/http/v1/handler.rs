@@ -2,21 +2,22 @@
 
 use axum::{
     extract::{FromRequest as _, FromRequestParts as _, Request, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
 };
 use serde::de::IgnoredAny;
 
 use super::{
     super::{
-        reply::{Answer, Problem, created, nothing, text},
+        reply::{Answer, Problem, compact, created, nothing, text},
         request::{Body, By, PathParameters, Query},
     },
+    progress,
     query::Members,
 };
 use crate::{
     api_types::{
-        Bad, Request as Asked,
-        operations::{Entry, Rest, RestAnswer, RestInput},
+        Bad, Job, Request as Asked,
+        operations::{Entry, Rest, RestAnswer, RestInput, Verb},
     },
     cdp::json_object::{JsonObject, quote},
     session::manager::SessionManager,
@@ -40,6 +41,7 @@ impl OperationHandler {
         request: Request,
     ) -> Result<Answer, Problem> {
         let (mut parts, body) = request.into_parts();
+        let wanted = Wanted::of(&parts.headers);
         let of_path = PathParameters::from_request_parts(&mut parts, &()).await?.members(&self.rest);
         let input = match self.rest.input {
             RestInput::Path | RestInput::Content => "{}".to_owned(),
@@ -55,16 +57,58 @@ impl OperationHandler {
             }
         };
         let asked = read(self.entry, &input, of_path).map_err(|bad| unreadable(&input, bad))?;
+        if self.rest.verb == Verb::Post && wanted.is_job {
+            return Ok(accepted(&registry.begin_job(&caller, asked)?));
+        }
+        if wanted.is_stream && progress::has_steps(&asked) {
+            return Ok(progress::stream(registry, caller, asked));
+        }
         let reply = registry.perform(&caller, None, asked).await?;
         Ok(match self.rest.answer {
             RestAnswer::CreatedOne | RestAnswer::CreatedSeveral => created(reply),
             RestAnswer::FoundOrCreated if reply.created.is_some() => created(reply),
-            RestAnswer::Output | RestAnswer::Download | RestAnswer::File | RestAnswer::FoundOrCreated => {
-                text(StatusCode::OK, "application/json", reply.output)
-            }
+            RestAnswer::Output
+            | RestAnswer::Download
+            | RestAnswer::File
+            | RestAnswer::Media(_)
+            | RestAnswer::FoundOrCreated => text(StatusCode::OK, "application/json", reply.output),
             RestAnswer::Nothing => nothing(),
         })
     }
+}
+
+/// How the caller wants the answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wanted {
+    /// At once, as a job (RFC 7240).
+    is_job: bool,
+    /// As server-sent events.
+    is_stream: bool,
+}
+
+impl Wanted {
+    fn of(headers: &HeaderMap) -> Self {
+        let has = |name: header::HeaderName, wanted: &str| {
+            let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+            let mut items = values.flat_map(|value| value.split(','));
+            items.any(|item| item.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted))
+        };
+        Self {
+            is_job: has(header::HeaderName::from_static("prefer"), "respond-async"),
+            is_stream: has(header::ACCEPT, "text/event-stream"),
+        }
+    }
+}
+
+/// The answer to a request that goes on as a job.
+fn accepted(job: &Job) -> Answer {
+    let mut answer = compact(StatusCode::ACCEPTED, job);
+    let applied = header::HeaderValue::from_static("respond-async");
+    answer.headers_mut().insert(header::HeaderName::from_static("preference-applied"), applied);
+    if let Ok(location) = header::HeaderValue::try_from(format!("/v1/jobs/{}", job.id)) {
+        answer.headers_mut().insert(header::LOCATION, location);
+    }
+    answer
 }
 
 /// Reads the input; the path gives some members of it.

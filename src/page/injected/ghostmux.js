@@ -10,6 +10,7 @@ const { setTimeout, clearTimeout, performance } = globalThis;
 const MATCHES = 5;
 let frameElement = null;
 let interception = null;
+let chosen = null;
 
 // The element that a selector names, or the answer that there is none. The root is the document.
 function find({ selector }) {
@@ -72,6 +73,31 @@ function clickablePoint(element) {
   return { status: 'point', x: round(rect.left + rect.width / 2), y: round(rect.top + rect.height / 2) };
 }
 
+// A point of an element, from the upper left corner of its padding. It is scrolled into view if it is not.
+function positionIn(element, { x, y }) {
+  const at = () => {
+    const { left, top } = element.getBoundingClientRect();
+    return { x: left + (element.clientLeft ?? 0) + x, y: top + (element.clientTop ?? 0) + y };
+  };
+  const isOutside = point => point.x < 0 || point.y < 0 || point.x >= innerWidth || point.y >= innerHeight;
+  let point = at();
+  if (isOutside(point)) {
+    scrollBy({ left: point.x - innerWidth / 2, top: point.y - innerHeight / 2, behavior: 'instant' });
+    point = at();
+  }
+  return isOutside(point) ? retry('the position is outside of the viewport') : { status: 'point', ...point };
+}
+
+// The file input that gets the next files.
+function choose(input, count) {
+  if (input.webkitdirectory)
+    return { status: 'fail', why: 'the file input takes a directory, and files were given' };
+  if (count > 1 && !input.multiple)
+    return { status: 'fail', why: `the file input takes one file, and ${count} were given` };
+  chosen = input;
+  return { status: 'done', is: input.multiple };
+}
+
 function scrollTo(element, attempt) {
   const block = [undefined, 'end', 'center', 'start'][attempt % 4];
   if (block)
@@ -83,7 +109,7 @@ function scrollTo(element, attempt) {
 // What is done with an element, and what it is retargeted to, as Playwright does.
 const steps = {
   // Everything before a pointer action: its point.
-  async pointer(element, { kind, enabled, force, trial, attempt }) {
+  async pointer(element, { kind, enabled, force, trial, position, attempt }) {
     interception = null;
     if (!force) {
       const answer = await states(element, enabled ? ['visible', 'enabled', 'stable', 'non-inert'] : ['visible', 'stable']);
@@ -91,7 +117,7 @@ const steps = {
         return answer;
     }
     scrollTo(element, attempt);
-    const point = clickablePoint(element);
+    const point = position ? positionIn(element, position) : clickablePoint(element);
     if (point.status !== 'point') {
       return force ? { status: 'fail', why: point.why } : point;
     }
@@ -124,6 +150,16 @@ const steps = {
       return retry('the element was removed from the document');
     return { status: 'done' };
   },
+  blur(element) {
+    if (injected.blurNode(element) === 'error:notconnected')
+      return retry('the element was removed from the document');
+    return { status: 'done' };
+  },
+  // The file input of an element or of its label; `other` if it is none.
+  fileInput(element, { count }) {
+    const input = injected.retarget(element, 'follow-label');
+    return input?.nodeName === 'INPUT' && input.type === 'file' ? choose(input, count) : { status: 'other' };
+  },
   async select(element, { values }) {
     const answer = await states(element, ['visible', 'enabled', 'non-inert']);
     if (answer)
@@ -154,6 +190,7 @@ const steps = {
   text: element => ({ status: 'done', text: element.innerText ?? element.textContent }),
   html: element => ({ status: 'done', html: element.outerHTML }),
   attributes: element => ({ status: 'done', attributes: attributesOf(element, Infinity) }),
+  simple: element => simple(element),
   links: (element, { limit }) => ({ status: 'done', links: linksOf(element, limit) }),
   // The area of an element in the document.
   async area(element) {
@@ -164,8 +201,61 @@ const steps = {
     const { x, y, width, height } = element.getBoundingClientRect();
     return { status: 'done', x, y, width, height };
   },
-  snapshot: (element, { depth }) => ({ status: 'done', snapshot: injected.ariaSnapshot(element, { mode: 'ai', depth }) }),
+  snapshot,
 };
+
+// What takes input. Playwright's snapshots have no such option.
+const INTERACTIVE = new Set([
+  'button', 'checkbox', 'combobox', 'link', 'listbox', 'menuitem', 'menuitemcheckbox', 'menuitemradio', 'option', 'radio',
+  'searchbox', 'slider', 'spinbutton', 'switch', 'tab', 'textbox', 'treeitem',
+]);
+
+// The accessibility snapshot of an element. References begin behind the `last` one that was given in this frame, so that
+// none is given to another element in the next document. The content of frames is put in by the caller.
+function snapshot(element, { depth, boxes, interactive, frame, last }) {
+  lastRef = Math.max(lastRef, last);
+  injected._frameSeq = frame;
+  const { json, iframeDepths } = injected.ariaSnapshotJSON(element, { mode: 'ai', depth: depth ?? undefined, boxes });
+  const nodes = interactive ? interactiveOf(json) : json;
+  // A depth of 0 means all to Playwright.
+  if (depth === 0)
+    nodes.forEach(node => delete node.children);
+  nodes.forEach(emptyFrames);
+  const lines = new Map();
+  const text = renderAriaSnapshotAsYaml(nodes, { lineToNode: lines });
+  const frames = [...lines].filter(([, node]) => node.role === 'iframe' && node.ref)
+    .map(([line, { ref }]) => ({ ref, line, depth: iframeDepths[ref] ?? 0 }));
+  return { status: 'done', snapshot: text, frames, last: lastRef };
+}
+
+function emptyFrames(node) {
+  if (typeof node === 'string')
+    return;
+  if (node.role === 'iframe' && node.ref) {
+    delete node.text;
+    delete node.children;
+  }
+  node.children?.forEach(emptyFrames);
+}
+
+// The nodes that take input, each below the next one of them.
+function interactiveOf(nodes) {
+  return nodes.flatMap(node => {
+    if (typeof node === 'string')
+      return [];
+    const children = interactiveOf(node.children ?? []);
+    if (node.role === 'iframe')
+      return [node];
+    if (!node.ref || !INTERACTIVE.has(node.role) && node.cursor !== 'pointer')
+      return children;
+    const kept = { ...node, children };
+    if (!children.length && !node.name && node.text === undefined)
+      kept.text = textOf(node).trim() || undefined;
+    return [kept];
+  });
+}
+
+const textOf = node => typeof node === 'string' ? node : node.text ?? (node.children ?? []).map(textOf).join(' ');
 
 const attributesOf = (element, most) =>
   Object.fromEntries([...element.attributes].map(({ name, value }) => [name, cut(value, most)]));
@@ -179,7 +269,7 @@ globalThis.ghostmux = {
   // A step on the one element of a selector; without a selector on the root of the document.
   async run({ step: name, ...args }) {
     const { element, answer } = args.selector === undefined
-      ? { element: name === 'snapshot' || name === 'text' ? document.body ?? document.documentElement : document.documentElement }
+      ? { element: ['snapshot', 'text', 'simple'].includes(name) ? document.body ?? document.documentElement : document.documentElement }
       : find(args);
     if (answer)
       return answer;
@@ -210,15 +300,38 @@ globalThis.ghostmux = {
       return { status: 'selector', why: 'a selector with frames needs an element before and behind each of them' };
     return { status: 'done', chunks: chunks.length === 1 ? [selector] : chunks.map(parts => stringifySelector({ parts })) };
   },
+  choose,
+  chosen: () => chosen,
+  // Gives files with their content to the file input that was chosen.
+  setFiles({ files }) {
+    const why = injected.setInputFiles(chosen, files);
+    return why ? { status: 'fail', why } : { status: 'done' };
+  },
+  // Covers elements, as Playwright does.
+  mask({ selector, colour }) {
+    try {
+      injected.addMaskedElements(injected.querySelectorAll(injected.parseSelector(selector), document), colour);
+    } catch (error) {
+      return { status: 'selector', why: String(error.message) };
+    }
+    return { status: 'done' };
+  },
+  unmask() {
+    injected.hideHighlight();
+    return { status: 'done' };
+  },
   frameElement: () => frameElement,
-  // Where the content of the frame begins, in the viewport of this document.
-  frameOffset() {
+  // Where the content of the frame begins, in the viewport of this document; with `hits`, only if nothing covers the frame
+  // at this point of its content.
+  frameOffset({ x, y, hits }) {
     if (!frameElement?.isConnected)
       return retry('the frame was removed from the document');
     const { left, top } = frameElement.getBoundingClientRect();
     const style = getComputedStyle(frameElement);
     const { clientLeft, clientTop } = frameElement;
-    return { status: 'point', x: left + clientLeft + parseFloat(style.paddingLeft), y: top + clientTop + parseFloat(style.paddingTop) };
+    const at = { x: left + clientLeft + parseFloat(style.paddingLeft), y: top + clientTop + parseFloat(style.paddingTop) };
+    const hit = hits ? injected.expectHitTarget({ x: at.x + x, y: at.y + y }, frameElement) : 'done';
+    return hit === 'done' ? { status: 'point', ...at } : retry(`${hit.hitTargetDescription} intercepts pointer events`);
   },
   // Ends a pointer action: whether the element has received all of its events.
   release() {

@@ -34,7 +34,8 @@ pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> 
         | Request::Page(_)
         | Request::Snapshot(_)
         | Request::Profile(_)
-        | Request::File(_) => false,
+        | Request::File(_)
+        | Request::Job(_) => false,
         Request::Server(_) | Request::Control(_) | Request::Tenant(_) => true,
     };
     if is_for_admins && !caller.tenant.capabilities().has(Capability::Admin) {
@@ -48,7 +49,8 @@ pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> 
             Concerns::Named(named) if named != &**only => return Err(unknown(named)),
             Concerns::Named(_) => true,
             Concerns::Own => from == Some(only),
-            Concerns::More => matches!(request, Request::Session(SessionRequest::ListSessions(_))),
+            // Of jobs it sees only those that were begun by the same right.
+            Concerns::More => matches!(request, Request::Session(SessionRequest::ListSessions(_)) | Request::Job(_)),
         },
     };
     if is_permitted { Ok(()) } else { Err(out_of_scope(caller, what)) }
@@ -88,7 +90,7 @@ pub(super) fn is_recorded(request: &Request) -> bool {
         Request::Profile(request) => !only_names(request),
         Request::File(request) => !only_lists(request),
         Request::Tenant(request) => !only_looks(request),
-        Request::Server(_) | Request::Page(_) => false,
+        Request::Server(_) | Request::Page(_) | Request::Job(_) => false,
     }
 }
 
@@ -100,7 +102,7 @@ pub(super) fn object(request: &Request) -> Option<String> {
         TenantRequest::GetTenant(GetTenant { tenant })
         | TenantRequest::PutTenant(PutTenant { tenant, .. })
         | TenantRequest::DeleteTenant(DeleteTenant { tenant })
-        | TenantRequest::ListTokens(ListTokens { tenant })
+        | TenantRequest::ListTokens(ListTokens { tenant, .. })
         | TenantRequest::CreateToken(CreateToken { tenant, .. }) => repeatable(tenant),
         TenantRequest::GetToken(GetToken { tenant, token })
         | TenantRequest::RevokeToken(RevokeToken { tenant, token }) => {
@@ -149,7 +151,7 @@ fn reads(request: &Request) -> bool {
         Request::Server(_) => true,
         Request::Tenant(request) => only_looks(request),
         // What a page shows, a session shows to those who may drive it.
-        Request::Control(_) | Request::Page(_) => false,
+        Request::Control(_) | Request::Page(_) | Request::Job(_) => false,
     }
 }
 
@@ -173,7 +175,7 @@ fn concerns(request: &Request) -> Concerns<'_> {
         | SessionRequest::Park(Park { id, .. })
         | SessionRequest::GetUsage(GetUsage { id })
         | SessionRequest::GetEgress(GetEgress { id })
-        | SessionRequest::GetPages(GetPages { id })
+        | SessionRequest::GetPages(GetPages { id, .. })
         | SessionRequest::UpdateSession(UpdateSession { id, .. }),
     )
     | Request::Snapshot(SnapshotRequest::SaveSnapshot(SaveSnapshot { id, .. }))
@@ -181,7 +183,7 @@ fn concerns(request: &Request) -> Concerns<'_> {
         FileRequest::ListDownloads(ListDownloads { id, .. })
         | FileRequest::GetDownload(GetDownload { id, .. })
         | FileRequest::DeleteDownload(DeleteDownload { id, .. })
-        | FileRequest::ListFiles(ListFiles { id })
+        | FileRequest::ListFiles(ListFiles { id, .. })
         | FileRequest::PutFile(PutFile { id, .. })
         | FileRequest::DeleteFile(DeleteFile { id, .. }),
     )) = request
@@ -290,7 +292,7 @@ mod tests {
         ] {
             permit(&caller, None, &request).expect("it only looks");
         }
-        for request in [
+        for request in vec![
             Request::from(CreateSession::default()),
             UpdateSession::default().into(),
             CloseSession::default().into(),
@@ -328,10 +330,10 @@ mod tests {
         let of = |id: &str| {
             let (id, download, name) = (Some(id.to_owned()), "x".to_owned(), "x".to_owned());
             [
-                Request::from(ListDownloads { id: id.clone(), wait: None }),
+                Request::from(ListDownloads { id: id.clone(), ..ListDownloads::default() }),
                 GetDownload { id: id.clone(), download: download.clone(), wait: None }.into(),
                 DeleteDownload { id: id.clone(), download }.into(),
-                ListFiles { id: id.clone() }.into(),
+                ListFiles { id: id.clone(), ..ListFiles::default() }.into(),
                 PutFile { id: id.clone(), name: name.clone() }.into(),
                 NewPage { id: id.clone(), url: None }.into(),
                 PageText { id: id.clone(), ..PageText::default() }.into(),

@@ -9,8 +9,9 @@ use super::{Handle, SessionManager, service::own};
 use crate::session::{error::ServiceError, id::SessionId, session_files::SessionFiles};
 use crate::{
     api_types::{
-        Bad, Download, Millis, Nothing, Reply,
+        Bad, Download, DownloadList, FileList, Millis, Nothing, Reply,
         operations::{DeleteDownload, DeleteFile, FileRequest, GetDownload, ListDownloads, ListFiles, PutFile},
+        paged,
     },
     session::task::{Caller, Control},
 };
@@ -26,10 +27,12 @@ impl SessionManager {
         request: FileRequest,
     ) -> Result<Reply, ServiceError> {
         Ok(match request {
-            FileRequest::ListDownloads(ListDownloads { id, wait }) => {
+            FileRequest::ListDownloads(ListDownloads { id, wait, limit, cursor }) => {
                 let (files, _) = self.files_of(caller, &own(id, from)?).await?;
                 self.wait_for(&files, None, wait).await?;
-                Reply::of::<ListDownloads>(&files.list_downloads())
+                let downloads = files.list_downloads().downloads;
+                let (downloads, next) = paged(downloads, limit, cursor.as_deref(), |download| download.id.clone())?;
+                Reply::of::<ListDownloads>(&DownloadList { downloads, next })
             }
             FileRequest::DeleteDownload(DeleteDownload { id, download }) => {
                 let (files, handle) = self.files_of(caller, &own(id, from)?).await?;
@@ -41,9 +44,11 @@ impl SessionManager {
                 }
                 Reply::of::<DeleteDownload>(&Nothing {})
             }
-            FileRequest::ListFiles(ListFiles { id }) => {
+            FileRequest::ListFiles(ListFiles { id, limit, cursor }) => {
                 let (files, _) = self.files_of(caller, &own(id, from)?).await?;
-                Reply::of::<ListFiles>(&files.list_files())
+                let (files, next) =
+                    paged(files.list_files().files, limit, cursor.as_deref(), |file| file.name.clone())?;
+                Reply::of::<ListFiles>(&FileList { files, next })
             }
             FileRequest::DeleteFile(DeleteFile { id, name }) => {
                 let (files, _) = self.files_of(caller, &own(id, from)?).await?;

@@ -1,22 +1,44 @@
 //! The operations on the pages of a session, for callers without a CDP client. The room `page` drives the pages.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
+use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::{Handle, SessionManager, service::own};
 use crate::{
     api_types::{
-        NewPageInfo, Nothing, Reply,
+        NewPageInfo, Nothing, Reply, Request,
         operations::{ClosePage, NewPage, OnPage, PageRequest},
     },
+    cdp::ids::TargetId,
+    runtime,
     session::{
         error::ServiceError,
-        pages::{DrivenPage, PageError, PageService, session_of},
-        task::{Caller, Control, Drive, Driven},
+        pages::{
+            DialogHold, DrivenPage, PageCommands, PageError, PageService, PageSession, Progress, Told, session_of,
+        },
+        session_files::SessionFiles,
+        task::{Caller, Control, Drive, Driven, PageCall},
     },
 };
+
+/// Sends commands to a page by the task of its session.
+fn commands_to(handle: &Handle, page: TargetId) -> PageCommands {
+    let control = handle.control.clone();
+    PageCommands::new(move |method, params| {
+        let (control, page) = (control.clone(), page.clone());
+        async move {
+            let (reply, answer) = oneshot::channel();
+            let call = PageCall { page, method, params, reply };
+            control.send(Box::new(Control::OnPage(call))).await.map_err(|_| PageError::Closed)?;
+            runtime::answered(answer, control.closed()).await.unwrap_or(Err(PageError::Closed))
+        }
+        .boxed()
+    })
+}
 
 impl SessionManager {
     /// Sets who drives pages; called once, before there are sessions.
@@ -24,11 +46,26 @@ impl SessionManager {
         let _ = self.inner.pages.set(pages);
     }
 
+    /// Performs a request, and tells of its steps.
+    pub async fn perform_in_steps(
+        &self,
+        caller: &Caller,
+        request: Request,
+        progress: Progress,
+    ) -> Result<Reply, ServiceError> {
+        self.permit(caller, None, &request)?;
+        match request {
+            Request::Page(request) => self.perform_on_pages(caller, None, request, Some(progress)).await,
+            request => self.perform(caller, None, request).await,
+        }
+    }
+
     pub(super) async fn perform_on_pages(
         &self,
         caller: &Caller,
         from: Option<&str>,
         request: PageRequest,
+        progress: Option<Progress>,
     ) -> Result<Reply, ServiceError> {
         let id = own(session_of(&request).map(str::to_owned), from)?;
         let handle = self.find(caller, &id).await?;
@@ -50,10 +87,27 @@ impl SessionManager {
             }
             request => {
                 let page = request.on_page().map(|OnPage { page, .. }| page.to_owned());
-                let Driven { place, page, granted } = self.driven(&handle, page).await?;
+                let Driven { place, page, granted, claims } = self.driven(&handle, page).await?;
                 let page = page.ok_or_else(|| PageError::NoPage { page: String::new() })?;
                 let limits = self.inner.terms().pages;
-                Ok(pages.perform(DrivenPage { place, page, granted, limits }, request).await?)
+                let commands = commands_to(&handle, page.clone());
+                let session = Arc::new(SessionOfPages(handle));
+                let explain = self.explain();
+                let told: Told = Box::new(move |error| {
+                    let error = ServiceError::from(error);
+                    let shown = explain(&error);
+                    match error {
+                        ServiceError::Page(error) => (error, shown),
+                        _ => (PageError::Closed, shown),
+                    }
+                });
+                let on = DrivenPage { place, page, granted, limits, session, progress, told, commands, claims };
+                pages.perform(on, request).await.map_err(|error| match error {
+                    PageError::Step { step, action, error, results } => {
+                        ServiceError::Step { step, action, error: Box::new((*error).into()), results }
+                    }
+                    error => error.into(),
+                })
             }
         }
     }
@@ -83,5 +137,37 @@ impl SessionManager {
         let result = self.ask_live(handle, call).await?.map_err(ServiceError::Refused)?;
         let Created { target_id } = serde_json::from_str(&result).map_err(ServiceError::Unreadable)?;
         Ok(target_id)
+    }
+}
+
+/// The session of pages that are driven.
+struct SessionOfPages(Handle);
+
+impl SessionOfPages {
+    /// Asks the session's task; `None` if the session has ended.
+    async fn ask<T>(&self, control: impl FnOnce(oneshot::Sender<T>) -> Control) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.control.send(Box::new(control(reply))).await.ok()?;
+        runtime::answered(answer, self.0.control.closed()).await
+    }
+}
+
+impl PageSession for SessionOfPages {
+    fn hold_dialogs(&self, page: TargetId) -> BoxFuture<'_, Option<DialogHold>> {
+        self.ask(|reply| Control::HoldDialogs(page, reply)).map(Option::flatten).boxed()
+    }
+
+    fn allow_downloads(&self) -> BoxFuture<'_, ()> {
+        self.ask(Control::AllowDownloads).map(drop).boxed()
+    }
+
+    fn files(&self) -> Option<Arc<SessionFiles>> {
+        self.0.files.get().cloned()
+    }
+}
+
+impl fmt::Debug for SessionOfPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionOfPages").field(&self.0.session_info.id).finish()
     }
 }

@@ -11,8 +11,9 @@ use super::{Handle, SessionManager, place::isolation_of, service::Pressure};
 use crate::{
     api_types::{
         Bad, BrowserCounts, BrowserInfo, BrowserOrigin, BrowserState, Browsers, Isolation, Millis, Owner, QueueStatus,
-        Reply, ServerStatus, SessionCounts, TenantUsages,
+        Reply, ServerStatus, SessionCounts, TenantUsage, TenantUsages,
         operations::{GetBrowser, GetStatus, ListBrowsers, ListUsage, ServerRequest},
+        paged,
     },
     browser::{Browser, process_tree::ProcessTable},
     pool::{BrowserKind, BrowserReport},
@@ -35,7 +36,11 @@ impl SessionManager {
     ) -> Result<Reply, ServiceError> {
         Ok(match request {
             ServerRequest::GetStatus(GetStatus {}) => Reply::of::<GetStatus>(&self.status().await?),
-            ServerRequest::ListBrowsers(ListBrowsers {}) => Reply::of::<ListBrowsers>(&self.browsers().await),
+            ServerRequest::ListBrowsers(ListBrowsers { limit, cursor }) => {
+                let Browsers { browsers, .. } = self.browsers().await;
+                let (browsers, next) = paged(browsers, limit, cursor.as_deref(), |browser| browser.id.to_string())?;
+                Reply::of::<ListBrowsers>(&Browsers { browsers, next })
+            }
             ServerRequest::ListUsage(wanted) => Reply::of::<ListUsage>(&self.tenant_usage(caller, &wanted)?),
             ServerRequest::GetBrowser(GetBrowser { id }) => Reply::of::<GetBrowser>(&self.browser(&id).await?),
         })
@@ -55,7 +60,10 @@ impl SessionManager {
         let from = read("from", &wanted.from, today.checked_sub(Span::new().days(DAYS)).unwrap_or(today))?;
         let to = read("to", &wanted.to, today)?;
         let of = (!caller.is_admin()).then(|| caller.owner());
-        Ok(TenantUsages { usage: self.inner.terms().usage.rows((from, to), of, wanted.by) })
+        let rows = self.inner.terms().usage.rows((from, to), of, wanted.by);
+        let id = |row: &TenantUsage| format!("{}.{}", row.day.as_deref().unwrap_or_default(), row.tenant);
+        let (usage, next) = paged(rows, wanted.limit, wanted.cursor.as_deref(), id)?;
+        Ok(TenantUsages { usage, next })
     }
 
     /// Divides, in an endless loop, the processor time of each browser among the tenants of the sessions in it.
@@ -163,7 +171,7 @@ impl SessionManager {
         for report in reports {
             browsers.push(self.shown(report, &table).await);
         }
-        Browsers { browsers }
+        Browsers { browsers, next: None }
     }
 
     async fn shown(&self, report: BrowserReport, table: &ProcessTable) -> BrowserInfo {

@@ -23,6 +23,7 @@ use crate::{
             CloseSession, CreateSession, GetEgress, GetPages, GetSession, GetUsage, Identity, ListSessions, PAGE_MOST,
             Park, SessionRequest, UpdateSession,
         },
+        paged,
     },
     browser::ContextHandle,
     cdp::target::{Kind, TargetInfo},
@@ -187,7 +188,7 @@ impl SessionManager {
         let result = self.ask_live(&handle, call).await?.map_err(ServiceError::Refused)?;
         let infos: Infos = serde_json::from_str(&result).map_err(ServiceError::Unreadable)?;
         let is_page = |info: &RawValue| TargetInfo::read(info.get()).is_some_and(|info| info.kind == Kind::Page);
-        Ok(Pages { pages: infos.target_infos.into_iter().filter(|info| is_page(info)).collect() })
+        Ok(Pages { pages: infos.target_infos.into_iter().filter(|info| is_page(info)).collect(), next: None })
     }
 
     /// The usage of a session.
@@ -324,10 +325,11 @@ impl SessionManager {
             // In a box: it is much the largest of these futures.
             Request::Session(request) => Box::pin(self.perform_on_session(caller, from, request)).await,
             Request::Server(request) => self.perform_on_server(caller, request).await,
-            Request::Page(request) => self.perform_on_pages(caller, from, request).await,
+            Request::Page(request) => self.perform_on_pages(caller, from, request, None).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
             Request::Profile(request) => self.perform_on_profile(caller, request).await,
             Request::File(request) => self.perform_on_files(caller, from, request).await,
+            Request::Job(request) => self.perform_on_jobs(caller, request).await,
             Request::Control(request) => self.perform_control(request).await,
             Request::Tenant(request) => self.perform_on_tenants(request).await,
         }
@@ -387,7 +389,12 @@ impl SessionManager {
                 let handle = self.find(caller, &own(id)?).await?;
                 Reply::of::<GetEgress>(&handle.session_info.show_egress())
             }
-            SessionRequest::GetPages(GetPages { id }) => Reply::of::<GetPages>(&self.pages(caller, &own(id)?).await?),
+            SessionRequest::GetPages(GetPages { id, limit, cursor }) => {
+                let Pages { pages, .. } = self.pages(caller, &own(id)?).await?;
+                let target = |info: &RawValue| TargetInfo::read(info.get()).map(|info| info.id.to_string());
+                let (pages, next) = paged(pages, limit, cursor.as_deref(), |info| target(info).unwrap_or_default())?;
+                Reply::of::<GetPages>(&Pages { pages, next })
+            }
         })
     }
 }

@@ -16,6 +16,7 @@ use crate::{
             CreateToken, DeleteTenant, GetTenant, GetToken, ListTenants, ListTokens, PutTenant, RevokeToken,
             TenantRequest,
         },
+        paged,
     },
     session::error::ServiceError,
     tenant::{
@@ -65,11 +66,12 @@ impl SessionManager {
                 tenants.edit(audit, move |text| Ok((remove_tenant(text, &owner)?, ()))).await?;
                 Reply::of::<DeleteTenant>(&Nothing {})
             }
-            TenantRequest::ListTokens(ListTokens { tenant }) => {
+            TenantRequest::ListTokens(ListTokens { tenant, limit, cursor }) => {
                 let (owner, _) = known(tenants, &tenant)?;
                 let (of, now) = (tenants.tokens_of(&owner), Timestamp::now());
                 let tokens = of.iter().map(|token| token_shown(token.hash(), token.settings(), now)).collect();
-                Reply::of::<ListTokens>(&TokenList { tokens })
+                let (tokens, next) = paged(tokens, limit, cursor.as_deref(), |token: &TokenInfo| token.id.clone())?;
+                Reply::of::<ListTokens>(&TokenList { tokens, next })
             }
             TenantRequest::CreateToken(wanted) => {
                 let (text, new) = issued(tenants, wanted)?;

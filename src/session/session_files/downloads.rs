@@ -131,7 +131,7 @@ impl SessionFiles {
     pub fn list_downloads(&self) -> DownloadList {
         let state = self.state();
         let shown = state.downloads.iter().filter(|entry| !entry.is_deleted).map(|entry| entry.shown.clone());
-        DownloadList { downloads: shown.collect() }
+        DownloadList { downloads: shown.collect(), next: None }
     }
 
     /// Waits until there is a download and none is arriving; of one download, until it is not arriving. Not for longer than

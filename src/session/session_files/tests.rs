@@ -250,3 +250,22 @@ fn downloads_have_no_directory_elsewhere() {
     assert!(place.files.make_downloads(&own.join("other/CTX")).is_err());
     assert!(!own.exists());
 }
+
+/// Pages get files by their names alone, and only those of the session.
+#[tokio::test]
+async fn pages_get_only_files_of_the_session() {
+    let place = Place::new();
+    place.files.put_now("a", b"x");
+    place.begin("guid", "b");
+    let outside = place.directory.path().join("outside");
+    fs::write(&outside, "secret").expect("written");
+    let own = place.files.path().join("files/a");
+    assert_eq!(place.files.paths_of(&["a"]).await.expect("own"), [own.to_string_lossy()]);
+    for name in ["b", "guid", "../downloads/CTX/guid", "/etc/passwd", "..", "", "a/", "files/a", "a\0"] {
+        place.files.paths_of(&["a", name]).await.expect_err(name);
+    }
+    // Whatever has happened on the disk.
+    fs::remove_file(&own).expect("removed");
+    std::os::unix::fs::symlink(&outside, &own).expect("a link");
+    place.files.paths_of(&["a"]).await.expect_err("a link to the outside");
+}

@@ -177,6 +177,7 @@ impl SessionTask {
         match done {
             Done::Came(coming, client) => self.on_came(coming, client),
             Done::RpcRoot(root) => self.on_rpc_root(root),
+            Done::PageAttached(page, attached) => self.on_page_attached(&page, attached),
             Done::Moved(tag, to) => self.session.on_moved(tag, to),
             Done::Checked(tag, inside) => self.session.on_files(tag, inside),
             Done::FoundExtension(tag, extension) => self.session.on_extension(tag, extension),
@@ -186,6 +187,7 @@ impl SessionTask {
             Done::Used(tag, usage) => self.answer_usage(tag, &usage),
             Done::Hibernated(since, saved) => self.on_hibernated(since, saved),
             Done::Saved(since, saved) => self.on_saved(since, saved),
+            Done::ReleasedDialogs(page) => self.session.release_dialogs(&page),
             Done::Nothing => {}
         }
         self.perform();

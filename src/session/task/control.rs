@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Caller, Record, SessionTask,
     jobs::{Coming, Done},
+    page_calls::PageCall,
     rpc::RpcCall,
 };
 use crate::session::lifecycle::Event;
@@ -21,9 +22,9 @@ use crate::{
     },
     close_reason::CloseReason,
     config::{Capabilities, Deadlines, Granted},
-    session::client::Client,
+    session::{client::Client, pages::DialogHold},
     tenant::Tenant,
-    virtual_browser::ViewId,
+    virtual_browser::{Claims, ViewId},
 };
 
 /// A request to a session's task. Boxed, because a channel allocates room for 32 requests at once.
@@ -41,6 +42,8 @@ pub enum Control {
         /// Receives the result.
         reply: oneshot::Sender<Result<String, CdpError>>,
     },
+    /// Performs a command on a page of the session.
+    OnPage(PageCall),
     /// Asks whether the session shows a target.
     Shows(TargetId, oneshot::Sender<bool>),
     /// Changes the session's options.
@@ -65,6 +68,10 @@ pub enum Control {
     Usage(oneshot::Sender<Usage>),
     /// Asks for a page of the session, to drive it.
     Drive(Drive),
+    /// Leaves the dialogs of a page to the caller until the hold is dropped; no hold if a client answers them.
+    HoldDialogs(TargetId, oneshot::Sender<Option<DialogHold>>),
+    /// Allows downloads, if no client decides on them.
+    AllowDownloads(oneshot::Sender<()>),
     /// Asks for the session's location, for work that its clients do not see. It is of no use once the session has ended.
     Place(oneshot::Sender<ContextHandle>),
     /// Sends an event of the `ghost` domain to the clients that enabled it: its name without `ghost.`, and its params.
@@ -96,6 +103,8 @@ pub struct Driven {
     pub page: Option<TargetId>,
     /// What the session may do.
     pub granted: Granted,
+    /// What the clients of the page have claimed of it.
+    pub claims: Claims,
 }
 
 /// A client that asks to be admitted.
@@ -173,7 +182,11 @@ impl SessionTask {
                 if is_use {
                     self.step(Event::Used);
                 }
-                self.on_rpc_call(RpcCall { method, params, reply });
+                self.on_rpc_call(RpcCall { on: None, method: method.into(), params, reply });
+            }
+            Control::OnPage(call) => {
+                self.step(Event::Used);
+                self.on_page_call(call);
             }
             Control::Shows(target, reply) => {
                 let _ = reply.send(self.session.shows(&target));
@@ -205,7 +218,28 @@ impl SessionTask {
                         .into_iter()
                         .find(|one| page == FIRST_PAGE || *one == TargetId::from(page.as_str()))
                 });
-                let _ = reply.send(Driven { place: self.place(), page, granted: granted(&self.tenant, &self.lease) });
+                let claims = page.as_ref().map(|page| self.session.claims(page)).unwrap_or_default();
+                let granted = granted(&self.tenant, &self.lease);
+                let _ = reply.send(Driven { place: self.place(), page, granted, claims });
+            }
+            Control::HoldDialogs(page, reply) => {
+                let held = self.session.hold_dialogs(&page).then(|| {
+                    let (hold, released) = DialogHold::new();
+                    self.jobs.push(
+                        async move {
+                            released.await;
+                            Done::ReleasedDialogs(page)
+                        }
+                        .boxed(),
+                    );
+                    hold
+                });
+                let _ = reply.send(held);
+            }
+            Control::AllowDownloads(reply) => {
+                self.session.allow_downloads();
+                self.perform();
+                let _ = reply.send(());
             }
             Control::Place(reply) => {
                 let _ = reply.send(self.place());

@@ -174,7 +174,11 @@ impl SessionTask {
 /// A service error as the CDP error of a command: invalid parameters, or a server error.
 fn as_cdp(error: &ServiceError) -> CdpError {
     let message = error.to_string();
-    match error {
+    let cause = match error {
+        ServiceError::Step { error, .. } => error,
+        error => error,
+    };
+    match cause {
         ServiceError::Bad(_)
         | ServiceError::Page(PageError::Bad(_) | PageError::Selector { .. } | PageError::Url { .. })
         | ServiceError::Together(_)

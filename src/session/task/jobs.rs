@@ -6,7 +6,10 @@ use super::Caller;
 use crate::{
     api_types::{Options, Usage},
     browser::CallError,
-    cdp::ids::{CdpSessionId, TargetId},
+    cdp::{
+        error::CdpError,
+        ids::{CdpSessionId, TargetId},
+    },
     port::{Extension, Permit, Tag},
     session::{
         client::Client,
@@ -22,6 +25,8 @@ pub(super) enum Done {
     Came(Coming, Option<(Box<Client>, CdpSessionId, Option<CdpSessionId>)>),
     /// The root of the view of RPC calls.
     RpcRoot(Result<CdpSessionId, CallError>),
+    /// The CDP session of the calls on a page.
+    PageAttached(TargetId, Result<String, CdpError>),
     Moved(Tag, Option<PathBuf>),
     Checked(Tag, bool),
     /// An extension, if a client may load it.
@@ -38,6 +43,8 @@ pub(super) enum Done {
     Hibernated(Instant, Result<HibernateGuard, PersistenceError>),
     /// The running session was saved, in its state at this time.
     Saved(Instant, Result<(), PersistenceError>),
+    /// Nobody answers the dialogs of this page for a caller any more.
+    ReleasedDialogs(TargetId),
     /// The task does not use the result.
     Nothing,
 }

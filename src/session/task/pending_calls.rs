@@ -21,6 +21,8 @@ pub(super) struct PendingCalls {
 impl PendingCalls {
     /// Adds a call; returns the id of its command.
     pub(super) fn push(&mut self, reply: oneshot::Sender<Result<String, CdpError>>) -> CallId {
+        // Of a command that Chrome never answers, nothing is left once its caller has gone.
+        self.waiting.retain(|(_, reply)| !reply.is_closed());
         self.last += 1;
         let id = CallId(self.last);
         self.waiting.push((id, reply));

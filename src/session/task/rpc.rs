@@ -1,6 +1,8 @@
 //! Calls that do not come through a client's socket, for example from REST. They have a view of their own: the policy
 //! decides about them as it does about a client's frames.
 
+use std::borrow::Cow;
+
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
@@ -25,7 +27,9 @@ pub(super) enum RpcCaller {
 
 /// A call of a command on the session's browser.
 pub(super) struct RpcCall {
-    pub(super) method: &'static str,
+    /// A CDP session of the view; `None` is its root.
+    pub(super) on: Option<CdpSessionId>,
+    pub(super) method: Cow<'static, str>,
     pub(super) params: String,
     pub(super) reply: oneshot::Sender<Result<String, CdpError>>,
 }
@@ -42,7 +46,7 @@ impl SessionTask {
             RpcCaller::Open(view) => {
                 let view = *view;
                 let Some(Sink::Rpc(calls)) = self.views.get_mut(view).map(|view| &mut view.sink) else { return };
-                let text = message::envelope(calls.push(call.reply), call.method, &call.params, None);
+                let text = message::envelope(calls.push(call.reply), &call.method, &call.params, call.on.as_ref());
                 self.session.on_client(view, text.into());
                 self.perform();
             }

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     api_types::{LaunchPolicy, capability::Capabilities},
     browser::UserDataRoot,
-    config::{CdpSessionLimits, ClientQueue, Config, Deadlines, PageLimits, SnapshotLimits},
+    config::{CdpSessionLimits, ClientQueue, Config, Deadlines, PageLimits, RequestLimits, SnapshotLimits},
     metrics::Metrics,
     session::{client::Ledger, launch::LaunchLimits, session_files::FileLimits},
     tenant::{Audit, ServerNetwork, Tenants, UsageLedger},
@@ -38,6 +38,8 @@ pub struct Terms {
     pub snapshots: SnapshotLimits,
     /// Limits of the actions on pages.
     pub pages: PageLimits,
+    /// Limits of what is kept of requests.
+    pub requests: RequestLimits,
     /// What is done with the launch options of clients.
     pub launch: LaunchTerms,
     /// The directory with the files of sessions.
@@ -96,6 +98,7 @@ impl Terms {
             ledger: Ledger::new(config.client_queue_total),
             snapshots: config.snapshot_limits(),
             pages: config.page_limits(),
+            requests: config.request_limits(),
             launch: LaunchTerms {
                 policy: config.launch_policy,
                 limits: LaunchLimits { flags: config.max_launch_flags, bytes: config.max_launch_bytes },

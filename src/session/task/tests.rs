@@ -13,7 +13,9 @@ use super::*;
 use crate::{
     api_types::{Isolation, LaunchPolicy, Millis, Options, Owner, Request},
     browser::fake,
-    config::{Capabilities, CdpSessionLimits, ClientQueue, Limit, PageLimits, SnapshotLimits},
+    config::{
+        Capabilities, CdpSessionLimits, ClientQueue, KeptLimits, Limit, PageLimits, RequestLimits, SnapshotLimits,
+    },
     metrics::Metrics,
     session::{
         client::Ledger,
@@ -34,6 +36,7 @@ fn caller() -> Caller {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+const KEPT: KeptLimits = KeptLimits { time: SECOND, count: 1, bytes: 1 };
 const FILES: FileLimits = FileLimits { session: 1 << 20, owner: 1 << 20, count: 10 };
 
 struct Alone;
@@ -121,7 +124,20 @@ async fn start_limited(
         ping_interval,
         ledger: Ledger::new(1 << 20),
         snapshots: SnapshotLimits { line: 1 << 20, transfers: 1, memory: 1 << 24, fields: 10, upload: SECOND },
-        pages: PageLimits { timeout: SECOND, timeout_most: SECOND, queue: 1, result: 1 << 20, idle: SECOND },
+        pages: PageLimits {
+            timeout: SECOND,
+            timeout_most: SECOND,
+            queue: 1,
+            result: 1 << 20,
+            idle: SECOND,
+            actions: 1,
+            handles: 1,
+            history: 0,
+            quick_body: 1 << 20,
+            log_entries: 1,
+            log_bytes: 1 << 10,
+        },
+        requests: RequestLimits { keys: KEPT, jobs: KEPT },
         launch: LaunchTerms {
             policy: LaunchPolicy::Dedicated,
             limits: LaunchLimits { flags: 1, bytes: 1 },

@@ -152,9 +152,13 @@ impl VirtualBrowser {
         }
         let mut cdp = Cdp::new(Some(parent.clone()), target.clone(), kind, flat);
         cdp.below = below;
+        cdp.of_calls = self.is_of_calls(view);
+        let of_calls = cdp.of_calls;
         self.scope.sessions.announce(child.clone(), view, cdp);
-        // As in Chrome, the target's info changes before the attach event.
-        self.scope.mark_attached(target);
+        if !of_calls {
+            // As in Chrome, the target's info changes before the attach event.
+            self.scope.mark_attached(target);
+        }
         self.announce(parent, &child, info, waiting);
     }
 
@@ -191,6 +195,7 @@ impl VirtualBrowser {
             let was_home = self.scope.sessions.home(view) == Some(gone);
             self.scope.sessions.withdraw(gone);
             self.listeners.forget(gone);
+            self.emulators.lost(gone);
             self.forget_certificates(gone);
             if self.tracing.as_ref() == Some(gone) {
                 self.tracing = None;

@@ -164,3 +164,29 @@ fn silent_pages_are_detached_after_a_time_limit() {
     pair.session.settle_leaving(reminder);
     assert_eq!(pair.actions(), Vec::<String>::new());
 }
+
+#[test]
+fn dialogs_are_left_to_who_holds_them() {
+    let mut pair = kept();
+    let opening = r#"{"method":"Page.javascriptDialogOpening","params":{},"sessionId":"K"}"#;
+    assert!(pair.session.hold_dialogs(&"P".into()) && pair.session.hold_dialogs(&"P".into()));
+    assert_eq!(pair.message(opening), Vec::<String>::new());
+    pair.session.release_dialogs(&"P".into());
+    assert_eq!(pair.message(opening), Vec::<String>::new());
+    // What is open then is dismissed.
+    pair.session.release_dialogs(&"P".into());
+    assert_eq!(pair.actions(), [DISMISS]);
+    pair.result("{}");
+    assert_eq!(pair.message(opening), [DISMISS]);
+}
+
+#[test]
+fn dialogs_of_a_client_are_held_by_nobody_else() {
+    let mut pair = Pair::with_page();
+    assert!(pair.session.hold_dialogs(&"P".into()));
+    pair.asks_on("S", "Page.enable", "{}");
+    assert!(!pair.session.hold_dialogs(&"P".into()));
+    assert!(pair.session.hold_dialogs(&"P2".into()));
+    pair.session.close_view(VIEW);
+    assert!(pair.session.hold_dialogs(&"P".into()));
+}

@@ -4,9 +4,10 @@ use serde_json::json;
 
 use crate::{
     browsers::{Browser, in_each_browser},
+    client::text,
     pages::Driven,
     proxy::Proxy,
-    rest::{JSON, create, id_of, is_problem},
+    rest::{JSON, body_of, create, id_of, is_problem},
     site::Site,
 };
 
@@ -93,3 +94,54 @@ async fn driven_pages_give_no_access(browser: Browser) {
 }
 
 in_each_browser!(driven_pages_give_no_access);
+
+async fn users_of_pages_reach_nothing_of_others(browser: Browser) {
+    let (proxy, site) = (Proxy::start(browser, &["--strict"]).await, Site::start().await);
+    let page = Driven::with(&proxy, "<input type=file multiple><button onclick='confirm(1)'>x</button>").await;
+    let session = |page: &Driven<'_>| page.path.split("/pages/").next().unwrap_or_default().to_owned();
+    let other = Driven::with(&proxy, "<button onclick='this.textContent = confirm(1)'>x</button>").await;
+    for (of, name) in [(&page, "own"), (&other, "theirs")] {
+        let put = proxy.http("PUT", &format!("{}/files/{name}", session(of)), &[], name).await;
+        assert_eq!(put.status, 200);
+    }
+
+    // V06: files of others.
+    let theirs = body_of(&proxy.http("GET", &format!("{}/files", session(&other)), &[], "").await);
+    let path = text(&theirs["files"][0], "path");
+    for name in ["theirs", "../files/own", "../../theirs", "/etc/passwd", &path, "..", "", "own/", "own\0", "files/own"]
+    {
+        for (action, body) in [
+            ("upload", json!({ "selector": "input", "files": [{ "name": "own" }, { "name": name }] })),
+            ("click", json!({ "selector": "button", "expect": { "fileChooser": { "files": [{ "name": name }] } } })),
+        ] {
+            let answer = page.ask(action, &body).await;
+            assert!([400, 404].contains(&answer.status), "V06: {action} {name:?}: {}", answer.body);
+        }
+    }
+    assert_eq!(page.value("document.querySelector('input').files.length").await, 0, "V06");
+    let wrong = json!({ "selector": "input", "files": [{ "name": "../x", "content": "eA==" }] });
+    page.fails("upload", wrong, 400, "bad-value", "separator").await;
+
+    // V07: dialogs of others.
+    other.does("click", json!({ "selector": "button", "expect": { "dialog": { "leave": true } } })).await;
+    let target = other.path.rsplit('/').next().expect("an id");
+    for path in [format!("{}/pages/{target}/dialog", session(&page)), format!("{}/dialog", page.path)] {
+        let answer = proxy.http("POST", &path, &[JSON], r#"{"accept":true}"#).await;
+        assert!([404, 409].contains(&answer.status), "V07: {}", answer.body);
+    }
+    other.does("dialog", json!({ "accept": true })).await;
+    let answered = other.does("text", json!({ "selector": "button" })).await;
+    assert_eq!(answered["text"], "true", "V07");
+
+    // V08: a page that does all of it without end.
+    page.does("goto", json!({ "url": site.url("/page") })).await;
+    page.fails("evaluate", json!({ "expression": "for (;;) alert('x')", "timeout": 300 }), 504, "action-timeout", "")
+        .await;
+    assert_eq!(page.value("1 + 1").await, 2, "V08");
+    let flood = "(() => { for (let n = 0; n < 50; n++) { setTimeout(() => { throw n }); alert(n) } })()";
+    let said = page.does("evaluate", json!({ "expression": flood })).await;
+    assert_eq!(said["dialogs"].as_array().map(Vec::len), Some(20), "V08: {said}");
+    assert!(said["omitted"].as_u64() >= Some(30), "V08: {said}");
+}
+
+in_each_browser!(users_of_pages_reach_nothing_of_others);

@@ -5,12 +5,13 @@ use std::{collections::HashMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{connect, create, id_of, is_problem, ok, send};
+use super::{JSON, body_of, connect, create, id_of, is_problem, ok, send};
 use crate::{
     browsers::Browser,
     definition::is_of,
     files,
     proxy::{Proxy, eventually},
+    site::Site,
 };
 
 /// The gauges of `/metrics`.
@@ -107,8 +108,9 @@ async fn all_session_counts_agree() {
 }
 
 /// Every command that drives a page.
-async fn drive_a_page(ghost: &impl AsyncFn(&str, Value) -> Value) {
-    const FORM: &str = "data:text/html,<input id=text><input id=check type=checkbox><select id=list><option>a</select>";
+async fn drive_a_page(ghost: &impl AsyncFn(&str, Value) -> Value, site: &Site) {
+    const FORM: &str = "data:text/html,<input id=text><input id=check type=checkbox><input id=file type=file><select id=list><option>a</select>\
+                        <button id=ask onclick=confirm()>";
     let page = ghost("ghost.newPage", json!({ "url": FORM })).await["targetId"].clone();
     let on_page = async |command: &str, params: Value| {
         let mut params = params;
@@ -116,6 +118,7 @@ async fn drive_a_page(ghost: &impl AsyncFn(&str, Value) -> Value) {
         ghost(&format!("ghost.{command}"), params).await
     };
     on_page("pageGoto", json!({ "url": FORM.replace("id=text", "id=text value=b") })).await;
+    on_page("pageScripting", json!({ "enabled": true })).await;
     for command in ["pageBack", "pageForward", "pageReload", "pageScreenshot", "pagePdf", "pageLinks", "pageSnapshot"] {
         on_page(command, json!({})).await;
     }
@@ -135,6 +138,29 @@ async fn drive_a_page(ghost: &impl AsyncFn(&str, Value) -> Value) {
     on_page("pageCheck", json!({ "selector": "#check" })).await;
     on_page("pageUncheck", json!({ "selector": "#check" })).await;
     assert_eq!(on_page("pageEvaluate", json!({ "expression": "6 * 7" })).await["value"], 42);
+    for command in ["pageTap", "pageBlur"] {
+        on_page(command, text(json!({}))).await;
+    }
+    on_page("pageDrag", json!({ "source": { "selector": "#text" }, "target": { "selector": "#check" } })).await;
+    on_page("pageFillForm", json!({ "fields": [{ "selector": "#text", "value": "c" }] })).await;
+    on_page("pageUpload", json!({ "selector": "#file", "files": [{ "name": "a.txt", "content": "YQ==" }] })).await;
+    on_page("pageViewport", json!({ "width": 600, "height": 500 })).await;
+    on_page("pageEmulate", json!({ "timezone": "Asia/Tokyo" })).await;
+    on_page("pageHeaders", json!({ "headers": { "a": "b" } })).await;
+    on_page("pagePermissions", json!({ "reset": true })).await;
+    on_page("pageAuthenticate", json!({ "username": "ada", "password": "x" })).await;
+    on_page("pageCdp", json!({ "method": "DOM.getDocument" })).await;
+    on_page("pageRoute", json!({ "url": "**/never" })).await;
+    for command in ["Unroute", "Scripts", "Cookies", "Markdown", "Console", "Network"] {
+        on_page(&format!("page{command}"), json!({})).await;
+    }
+    on_page("pageClick", json!({ "selector": "#ask", "expect": { "dialog": { "leave": true } } })).await;
+    on_page("pageDialog", json!({ "accept": true })).await;
+    on_page("pageActions", json!({ "actions": [{ "action": "text" }] })).await;
+    on_page("pageEvaluate", json!({ "expression": "[]", "handle": true, "console": true })).await;
+    on_page("releaseHandles", json!({})).await;
+    on_page("pageGoto", json!({ "url": site.url("/page") })).await;
+    on_page("pageStorage", json!({ "set": { "a": "b" } })).await;
     on_page("closePage", json!({})).await;
 }
 
@@ -194,7 +220,13 @@ async fn ghost_domain_matches_its_definition() {
     assert_eq!(files::put(&proxy, id_of(&own), "a", "x").await.status, 200);
     ghost("ghost.listFiles", json!({})).await;
     ghost("ghost.deleteFile", json!({"name": "a"})).await;
-    drive_a_page(&ghost).await;
+    drive_a_page(&ghost, &Site::start().await).await;
+    let path = format!("/v1/sessions/{}/pages/first/text", id_of(&own));
+    let begun = proxy.http("POST", &path, &[JSON, ("Prefer", "respond-async")], "{}").await;
+    let job = body_of(&begun)["id"].clone();
+    ghost("ghost.listJobs", json!({})).await;
+    assert_eq!(ghost("ghost.getJob", json!({"job": job, "wait": 10_000})).await["job"]["state"], "done");
+    ghost("ghost.deleteJob", json!({"job": job})).await;
     ghost("ghost.disable", json!({})).await;
     ghost("ghost.park", json!({})).await;
     assert!(client.end().await.starts_with("1000"));

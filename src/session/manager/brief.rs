@@ -1,0 +1,72 @@
+//! Sessions for one action of a caller without a client: they end with their owner, which is the action.
+
+use std::time::Duration;
+
+use super::{Caller, ConnectOptions, SessionManager};
+use crate::{
+    api_types::{
+        Millis, Reply, Request,
+        operations::{CreateSession, PageRequest},
+    },
+    close_reason::CloseReason,
+    config::PageLimits,
+    session::error::ServiceError,
+};
+
+/// How much longer than its action a session exists, if its owner does not end it.
+const REST: Duration = Duration::from_secs(10);
+
+/// A session of an action. It is ended when this is dropped, also half-way.
+pub struct BriefSession {
+    manager: SessionManager,
+    caller: Caller,
+    id: String,
+}
+
+impl SessionManager {
+    /// The limits of actions on pages.
+    pub fn page_limits(&self) -> PageLimits {
+        self.inner.terms().pages
+    }
+
+    /// Creates a session for an action that takes at most this long, under the same rules and limits as any other. If the
+    /// future is dropped while it waits for a place, it leaves the queue.
+    pub async fn create_briefly(
+        &self,
+        caller: &Caller,
+        wish: ConnectOptions,
+        most: Duration,
+    ) -> Result<BriefSession, ServiceError> {
+        self.permit(caller, None, &CreateSession::default().into())?;
+        let ConnectOptions { mut options, initial, .. } = wish;
+        let kept = most.saturating_add(REST);
+        let kept = kept.min(self.inner.terms().deadlines.keep_alive.most.unwrap_or(kept));
+        options.keep_alive = Some(Millis(kept));
+        // From here to the end nothing waits: a session that was created has its owner.
+        let session = self.create(caller, None, options, initial).await?;
+        Ok(BriefSession { manager: self.clone(), caller: caller.clone(), id: session.id })
+    }
+}
+
+impl BriefSession {
+    /// The id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Performs an action on a page of the session.
+    pub async fn perform(&self, request: PageRequest) -> Result<Reply, ServiceError> {
+        self.manager.perform(&self.caller, None, Request::Page(request)).await
+    }
+}
+
+impl Drop for BriefSession {
+    fn drop(&mut self) {
+        let (manager, caller, id) = (self.manager.clone(), self.caller.clone(), std::mem::take(&mut self.id));
+        let tasks = manager.inner.tasks.clone();
+        tasks.spawn(async move {
+            // One that has ended already needs nothing.
+            let _ = manager.close(&caller, &id, CloseReason::Bye("its quick action has ended")).await;
+        });
+    }
+}
