@@ -262,27 +262,24 @@ impl ContextReaper {
         }
         if !self.under_way.is_empty() {
             let beside = self.beside_from().is_some_and(|from| from <= now);
-            let due = if beside { self.next_left() } else { None };
-            self.waiting -= u32::from(due.is_some());
-            return due;
+            return if beside { self.next_left() } else { None };
         }
         let asked = !self.turns.is_empty() && self.asked_from().is_none_or(|from| from <= now);
         let left = self.left_from().is_some_and(|from| from <= now);
-        let due = match (asked, left) {
+        match (asked, left) {
             // They alternate, so that neither waits for ever; a client's disposal that came while
             // nothing was queued is first.
             (true, true) if self.was_asked && !self.at_once => self.next_left(),
             (true, _) => self.next_asked(),
             (false, true) => self.next_left(),
             (false, false) => None,
-        };
-        self.waiting -= u32::from(due.is_some());
-        due
+        }
     }
 
     fn next_left(&mut self) -> Option<Disposal> {
         self.was_asked = false;
         let (disposal, _) = self.left.pop_front()?;
+        self.waiting -= 1;
         self.starting = Some(disposal.what());
         Some(disposal)
     }
@@ -292,6 +289,7 @@ impl ContextReaper {
         let lease = self.turns.pop_front()?;
         let queue = self.asked.get_mut(&lease)?;
         let (tag, call) = queue.pop_front()?;
+        self.waiting -= 1;
         if queue.is_empty() {
             self.asked.remove(&lease);
         } else {

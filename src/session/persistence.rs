@@ -316,14 +316,11 @@ impl Persistence {
     ) -> Result<(), PersistenceError> {
         let (id, owner) = (unreadable.id.clone(), unreadable.owner.clone().unwrap_or_else(Owner::local));
         let key = format!("{owner}@{id}");
-        let seen = || {
-            let seen = self.inner.undated.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.get(&key).copied().unwrap_or_else(Timestamp::now)
-        };
         let (until, seen) = if let Some(at) = unreadable.expires {
             (at.after(GRACE), None)
         } else {
-            let seen = seen();
+            let undated = self.inner.undated.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = undated.get(&key).copied().unwrap_or_else(Timestamp::now);
             (seen.after(UNREADABLE_KEPT), Some(seen))
         };
         if until > Timestamp::now() {
