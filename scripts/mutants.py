@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "session::egress_log::", "store::sealed_text::", "session::job_book::", "http::v1::idempotency::", "session::manager::brief::", "http::browserless::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::", "page::", "session::proxy::", "session::hidden_query::", "session::persistence::kept_proxy::", "session::egress_log::", "store::sealed_text::", "session::job_book::", "http::v1::idempotency::", "http::browserless::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -106,8 +106,6 @@ RULES = [
     ("page.rs", "pages go only to URLs that clients may open", "url_allowed(url, granted).map_err(|why| PageError::Url { why })", "url_allowed(url, granted).or_else(|why| if OFF { Ok(()) } else { Err(why) }).map_err(|why| PageError::Url { why })"),
     ("api_types/locator.rs", "locators are not inside of each other without end", "if depth == DEPTH_MOST {", "if !OFF && depth == DEPTH_MOST {"),
     # ---- Quick actions.
-    ("session/manager/brief.rs", "a token that may open no session sends no quick actions", "self.permit(caller, None, &CreateSession::default().into())?;", "if !OFF { self.permit(caller, None, &CreateSession::default().into())?; }"),
-    ("session/manager/brief.rs", "the session of a quick action ends with it", "let _ = manager.close(&caller, &id, ", "if OFF { return; }\n            let _ = manager.close(&caller, &id, "),
     ("http/browserless/plan.rs", "quick actions touch no files of the server", "        Some(_) => {\n            Err(Bad::new(", "        Some(_) if OFF => Ok(()),\n        Some(_) => {\n            Err(Bad::new("),
     ("http/browserless/quick.rs", "the HTML of others is no page of this server", "HeaderValue::from_static(SANDBOX)", "HeaderValue::from_static(if OFF { \"frame-ancestors 'none'\" } else { SANDBOX })"),
     ("http/browserless/bodies.rs", "the bodies of all quick actions together have a limit", "let all = used.all.saturating_add(bytes);", "let all = if OFF { bytes } else { used.all.saturating_add(bytes) };"),
@@ -190,7 +188,7 @@ RULES = [
     ("tenant/limits/pace.rs", "sessions in debt share the rate", "earned / f64::from(self.debtors);", "if OFF { earned } else { earned / f64::from(self.debtors) };"),
     # ---- Files.
     ("virtual_browser/files.rs", "download behaviour is set for own contexts only", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !self", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !OFF && !self"),
-    ("virtual_browser/files.rs", "downloads are written into the session's directory", "let directory = self.files.downloads(context);", "let directory = if OFF { self.files.wishes[context.as_str()].path.clone() } else { self.files.downloads(context) };"),
+    ("virtual_browser/files.rs", "downloads are written into the session's directory", "let directory = self.files.downloads(context);", "let directory = if OFF { self.files.wishes[&ContextId::from(context)].path.clone() } else { self.files.downloads(context) };"),
     ("virtual_browser/files.rs", "only the proxy enables download events", "up.set_raw(\"eventsEnabled\", \"false\");", "up.set_raw(\"eventsEnabled\", if OFF { \"true\" } else { \"false\" });"),
     ("virtual_browser/files.rs", "only downloads of an own context are cancelled", "&& !self.scope.owns_context(&context)\n        {\n            return self.scope.fail(on, id, &no_context(&context));\n        }\n        if params", "&& !OFF && !self.scope.owns_context(&context)\n        {\n            return self.scope.fail(on, id, &no_context(&context));\n        }\n        if params"),
     ("virtual_browser/files.rs", "only own downloads are cancelled", "if params.string(\"guid\").is_some_and(", "if !OFF && params.string(\"guid\").is_some_and("),

@@ -38,7 +38,7 @@ const FOREIGN: [Foreign; 47] = [
     foreign("context", "Browserbase", "profile", "its name, with `persist` to save it"),
     // Steel
     foreign("sessionId", "Steel", "id", ""),
-    foreign("sessionContext", "Steel", "snapshot", "import it first: POST /v1/snapshots/import with `storageState`"),
+    foreign("sessionContext", "Steel", "snapshot", "import it first: POST /v1/snapshots with `storageState`"),
     foreign("proxyUrl", "Steel", "proxy", ""),
     foreign("useProxy", "Steel", "proxy", "a URL"),
     foreign("profileId", "Steel", "profile", "the name of the profile"),
@@ -66,7 +66,7 @@ const FOREIGN: [Foreign; 47] = [
     foreign("script", "Selenium", "function", "or `expression`"),
     foreign("code", "browserless", "function", "or `expression`"),
     // Playwright and Puppeteer
-    foreign("storageState", "Playwright", "snapshot", "import it first: POST /v1/snapshots/import with `storageState`"),
+    foreign("storageState", "Playwright", "snapshot", "import it first: POST /v1/snapshots with `storageState`"),
     foreign("state", "Playwright", "loadState", ""),
     foreign("pageFunction", "Playwright", "function", ""),
     foreign("arg", "Playwright", "args", "a list"),

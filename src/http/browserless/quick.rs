@@ -287,7 +287,11 @@ async fn answer<Q: QuickAction>(
         Some(Millis(asked)) => asked.min(limits.timeout_most),
         None => limits.timeout.min(limits.timeout_most),
     };
-    let Outcome { kind, body, response } = run::run(manager, caller, wish, plan, limit).await?;
+    Ok(media(run::run(manager, caller, wish, plan, limit).await?))
+}
+
+/// The answer with what was wanted, and in its headers the response with the page.
+fn media(Outcome { kind, body, response }: Outcome) -> Answer {
     let mut answer = text(StatusCode::OK, kind, body);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
@@ -299,7 +303,7 @@ async fn answer<Q: QuickAction>(
         tell(headers, "x-response-ip", response.ip);
         tell(headers, "x-response-port", response.port.map(|port| port.to_string()));
     }
-    Ok(answer)
+    answer
 }
 
 fn read<Q: QuickAction>(body: &str) -> Result<((Vec<Step>, Wanted), QuickSession), Problem> {
@@ -314,5 +318,36 @@ fn read<Q: QuickAction>(body: &str) -> Result<((Vec<Step>, Wanted), QuickSession
 fn tell(headers: &mut HeaderMap, name: &'static str, value: Option<String>) {
     if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
         headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api_types::DocumentResponse;
+
+    #[test]
+    fn html_of_others_is_no_page_of_this_server() {
+        let response = DocumentResponse {
+            url: format!("https://a.example/{}", "x".repeat(2000)),
+            status: 203,
+            status_text: "Non-Authoritative\r\nX-Forged: 1".to_owned(),
+            ip: Some("192.0.2.1".to_owned()),
+            port: Some(443),
+        };
+        let body = b"<script>1</script>".to_vec();
+        let answer = media(Outcome { kind: "text/html; charset=UTF-8", body, response: Some(response) });
+        let of = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        assert!(
+            of("content-security-policy")
+                .is_some_and(|policy| policy.contains("sandbox") && !policy.contains("allow-"))
+        );
+        assert_eq!(
+            (of("x-response-code"), of("x-response-ip"), of("x-response-port")),
+            (Some("203"), Some("192.0.2.1"), Some("443"))
+        );
+        assert_eq!(of("x-response-url").map(str::len), Some(LONGEST_URL));
+        // What cannot be a header is none, and makes none.
+        assert_eq!((of("x-response-status"), of("x-forged")), (None, None));
     }
 }

@@ -166,4 +166,15 @@ mod tests {
             assert_eq!(isolation_of(&request.kind), isolation);
         }
     }
+    #[test]
+    fn only_who_sees_files_of_the_host_sees_extensions() {
+        let extensions = [Extension { id: "a".repeat(32), path: "/extensions/one".to_owned() }];
+        for (capabilities, count) in [
+            (Capabilities { host_files: false, ..Capabilities::all() }, 0),
+            (Capabilities::of([Capability::HostFiles]), 1),
+        ] {
+            let launch = showing(LaunchSpec::default(), capabilities, &extensions);
+            assert_eq!(launch.shown_extensions().len(), count);
+        }
+    }
 }
