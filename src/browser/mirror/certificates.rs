@@ -5,14 +5,15 @@
 //! as long as the CDP session that sent it. So the proxy keeps a CDP session on each page of such a session: the page
 //! watcher's, which had the page paused when it began, or one attached for that.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use super::{CdpSessionId, Effect, Flavour, LeaseId, Mirror};
 use crate::{
-    cdp::{emulation::Change, ids::TargetId, target::Kind},
+    cdp::{
+        emulation::Change,
+        ids::{IdMap, TargetId},
+        target::Kind,
+    },
     port::{PageSetup, Told},
 };
 
@@ -23,8 +24,8 @@ const METHOD: &str = "Security.setIgnoreCertificateErrors";
 #[derive(Debug, Default)]
 pub(super) struct Certificates {
     leases: HashSet<LeaseId>,
-    setups: HashMap<LeaseId, Arc<PageSetup>>,
-    keepers: HashMap<TargetId, CdpSessionId>,
+    setups: IdMap<LeaseId, Arc<PageSetup>>,
+    keepers: IdMap<TargetId, CdpSessionId>,
 }
 
 /// A command that is sent on the CDP session that the proxy keeps on a page.

@@ -1,10 +1,10 @@
 //! Attaches that auto-attach has requested explicitly and Chrome has not announced yet, by root and
 //! by target. PURE.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{attachments::count_down, index::Index};
-use crate::cdp::ids::{CallId, CdpSessionId, TargetId};
+use crate::cdp::ids::{CallId, CdpSessionId, IdMap, TargetId};
 
 /// An expected attach.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ pub(super) struct Expectations {
     wanted: Index<CdpSessionId, u64>,
     wanted_both: Index<(CdpSessionId, TargetId), u64>,
     /// The number of roots that wait for a target.
-    waiting: HashMap<TargetId, usize>,
+    waiting: IdMap<TargetId, usize>,
     /// Withheld replies, by their root and the target that was not announced to it yet.
-    withheld: HashMap<(CdpSessionId, TargetId), Vec<CallId>>,
+    withheld: IdMap<(CdpSessionId, TargetId), Vec<CallId>>,
     /// Withheld replies that can now be delivered.
     released: BTreeSet<CallId>,
     number: u64,
@@ -170,7 +170,7 @@ impl Expectations {
         assert_eq!(self.both.pairs(), all().map(|(at, of)| (both(of), at)).collect::<BTreeSet<_>>());
         assert_eq!(self.wanted.pairs(), wanted().map(|(at, of)| (of.root.clone(), at)).collect::<BTreeSet<_>>());
         assert_eq!(self.wanted_both.pairs(), wanted().map(|(at, of)| (both(of), at)).collect::<BTreeSet<_>>());
-        let mut waiting = HashMap::new();
+        let mut waiting = IdMap::default();
         all().filter(|(_, of)| of.waiting).for_each(|(_, of)| *waiting.entry(of.target.clone()).or_default() += 1);
         assert_eq!(self.waiting, waiting);
         assert!(self.withheld.keys().all(|both| self.wanted_both.contains(both)));

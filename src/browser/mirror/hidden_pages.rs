@@ -11,7 +11,7 @@ use super::{CdpSessionId, ContextId, Effect, FLAVOURS, Flavour, Instant, LeaseId
 use crate::{
     cdp::{
         emulation::{Change, Overrides},
-        ids::TargetId,
+        ids::{IdMap, TargetId},
         permission::Ruling,
         target::{Kind, TargetInfo},
     },
@@ -34,9 +34,9 @@ pub(super) enum Deferred {
 /// The waiting events in contexts where a page of the proxy's own is being created.
 #[derive(Debug, Default)]
 pub(super) struct Concealing {
-    contexts: HashMap<ContextId, Vec<Deferred>>,
+    contexts: IdMap<ContextId, Vec<Deferred>>,
     /// The targets with waiting events, and their contexts.
-    targets: HashMap<TargetId, ContextId>,
+    targets: IdMap<TargetId, ContextId>,
 }
 
 impl Concealing {

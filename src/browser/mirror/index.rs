@@ -1,18 +1,16 @@
 //! A map with several values per key. PURE.
 
-use std::{
-    borrow::Borrow,
-    collections::{BTreeSet, HashMap},
-    hash::Hash,
-};
+use std::{borrow::Borrow, collections::BTreeSet, hash::Hash};
+
+use crate::cdp::ids::IdMap;
 
 /// The values under each key, in their own order; a key without values does not exist.
 #[derive(Debug)]
-pub(super) struct Index<K, V>(HashMap<K, BTreeSet<V>>);
+pub(super) struct Index<K, V>(IdMap<K, BTreeSet<V>>);
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(IdMap::default())
     }
 }
 

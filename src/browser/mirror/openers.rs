@@ -5,11 +5,11 @@
 //! command opened the window inside that command, and crashes with all pages in it. So the link keeps the opener's
 //! navigations back until the window was resumed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{Mirror, index::Index};
 use crate::cdp::{
-    ids::{CdpSessionId, TargetId},
+    ids::{CdpSessionId, IdMap, TargetId},
     target::{Kind, TargetInfo},
 };
 
@@ -17,7 +17,7 @@ use crate::cdp::{
 #[derive(Debug, Default)]
 pub(super) struct Openers {
     /// The opener of each window.
-    of: HashMap<TargetId, TargetId>,
+    of: IdMap<TargetId, TargetId>,
     windows: Index<TargetId, TargetId>,
     /// Openers that wait no more.
     released: VecDeque<TargetId>,

@@ -3,15 +3,12 @@
 //!
 //! Only this file changes indexed fields, so that no index can become stale.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Instant,
-};
+use std::{collections::BTreeSet, time::Instant};
 
 use super::{LeaseId, index::Index};
 use crate::cdp::{
     emulation::Overrides,
-    ids::{CdpSessionId, ContextId, TargetId},
+    ids::{CdpSessionId, ContextId, IdMap, TargetId},
     target::Kind,
 };
 
@@ -65,13 +62,13 @@ impl Target {
 /// All targets, and the owners of their contexts.
 #[derive(Debug, Default)]
 pub(super) struct Population {
-    all: HashMap<TargetId, Target>,
+    all: IdMap<TargetId, Target>,
     in_context: Index<ContextId, TargetId>,
     /// Tabs, by their page.
     tabs: Index<TargetId, TargetId>,
     /// Child targets, by their parent.
     parts: Index<TargetId, TargetId>,
-    owners: HashMap<ContextId, LeaseId>,
+    owners: IdMap<ContextId, LeaseId>,
     contexts: Index<LeaseId, ContextId>,
 }
 
@@ -87,7 +84,7 @@ impl Population {
     }
 
     /// The contexts of leases.
-    pub(super) fn owners(&self) -> &HashMap<ContextId, LeaseId> {
+    pub(super) fn owners(&self) -> &IdMap<ContextId, LeaseId> {
         &self.owners
     }
 

@@ -1,9 +1,10 @@
 //! The roots that auto-attach, by lease. PURE.
 
-use std::collections::HashMap;
-
 use super::LeaseId;
-use crate::{cdp::ids::CdpSessionId, port::Interest};
+use crate::{
+    cdp::ids::{CdpSessionId, IdMap},
+    port::Interest,
+};
 
 /// A root that auto-attaches.
 #[derive(Debug)]
@@ -17,8 +18,8 @@ pub(super) struct Root {
 #[derive(Debug, Default)]
 pub(super) struct Roots {
     /// The roots of each lease, in the order in which they asked.
-    of_lease: HashMap<LeaseId, Vec<Root>>,
-    leases: HashMap<CdpSessionId, LeaseId>,
+    of_lease: IdMap<LeaseId, Vec<Root>>,
+    leases: IdMap<CdpSessionId, LeaseId>,
 }
 
 impl Roots {
@@ -71,7 +72,7 @@ impl Roots {
     pub(super) fn check(&self) {
         let roots = || self.of_lease.iter().flat_map(|(lease, roots)| roots.iter().map(move |root| (*lease, root)));
         assert!(roots().all(|(lease, root)| lease == root.lease));
-        let leases: HashMap<_, _> = roots().map(|(lease, root)| (root.id.clone(), lease)).collect();
+        let leases: IdMap<_, _> = roots().map(|(lease, root)| (root.id.clone(), lease)).collect();
         assert_eq!(self.leases, leases);
         assert!(self.of_lease.values().all(|roots| !roots.is_empty()));
     }
