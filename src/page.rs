@@ -48,6 +48,7 @@ mod pointer;
 mod present;
 mod reading;
 mod refs;
+mod replaced;
 mod response;
 mod routes;
 mod script;

@@ -21,6 +21,7 @@ use super::{
     injected::{EXPRESSION, WORLD},
     present::{Acting, Mouse},
     refs::{Names, Refs},
+    replaced::is_replaced,
     start::Start,
     state::{PageState, describe},
     step::{PATIENCE, PAUSES, Seen, Step},
@@ -53,8 +54,8 @@ pub(super) struct Page {
     masks: Mutex<Vec<Frame>>,
     limits: PageLimits,
     held: Held,
-    /// The isolated worlds, by frame and name; never held across an await.
-    worlds: Mutex<HashMap<(String, &'static str), i64>>,
+    /// The isolated worlds, by frame, process and name; never held across an await.
+    worlds: Mutex<HashMap<(String, usize, &'static str), i64>>,
     /// The frames that have a process of their own.
     pub(super) remote: Mutex<HashMap<String, Arc<PageDriver>>>,
     seen: Mutex<Seen>,
@@ -238,7 +239,7 @@ impl Page {
 
     /// The isolated world of this name in a frame; a new one evaluates the expression first.
     pub(super) async fn world(&self, frame: &Frame, name: &'static str, first: Option<&str>) -> Result<i64, PageError> {
-        let key = (frame.id.clone(), name);
+        let key = (frame.id.clone(), frame.process(), name);
         let known = self.worlds.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         if let Some(known) = known {
             return Ok(known);
@@ -266,7 +267,7 @@ impl Page {
 
     /// Forgets the worlds of a frame, whose document has changed.
     pub(super) fn forget_worlds(&self, frame: &Frame) {
-        self.worlds.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| *of != frame.id);
+        self.worlds.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, ..), _| *of != frame.id);
     }
 
     /// Calls a function of `ghostmux` in a frame. If the document is replaced meanwhile, `None`.
@@ -432,17 +433,4 @@ impl Page {
             let _ = self.driver.ask(&Terminate {}).await;
         }
     }
-}
-
-/// Whether a script did not run, as its document is no longer there.
-pub(super) fn is_unknown_context(error: &PageError) -> bool {
-    matches!(error, PageError::Call(CallError::Refused { error, .. }) if error.message.contains("Cannot find context"))
-}
-
-/// Whether the document was replaced while a script ran in it.
-pub(super) fn is_replaced(error: &PageError) -> bool {
-    let PageError::Call(CallError::Refused { error, .. }) = error else { return false };
-    ["Cannot find context", "context was destroyed", "navigated or closed", "Promise was collected"]
-        .iter()
-        .any(|words| error.message.contains(words))
 }

@@ -20,6 +20,11 @@ impl Frame {
         Self { id, remote: None, parent: None }
     }
 
+    /// A number for the process in which it is looked for. The numbers of worlds are those of one process.
+    pub(super) fn process(&self) -> usize {
+        self.remote.as_ref().map_or(0, |driver| Arc::as_ptr(driver) as usize)
+    }
+
     /// Whether it is the main frame.
     pub(super) fn is_main(&self) -> bool {
         self.parent.is_none()

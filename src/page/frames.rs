@@ -4,12 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::json;
 
-use super::{
-    commands::DescribeNode,
-    driven::{Page, is_replaced},
-    frame::Frame,
-    step::Step,
-};
+use super::{commands::DescribeNode, driven::Page, frame::Frame, replaced::is_replaced, step::Step};
 use crate::{
     browser::{CallError, PageDriver},
     cdp::ids::TargetId,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{
     commands::{Answer, Argument, CallFunction, DescribeNode, EvaluateIn, ReleaseObject, Remote, ResolveNode},
     console::Console,
-    driven::{Page, is_replaced, is_unknown_context},
+    driven::Page,
     frame::Frame,
     handles::Handle,
     injected::SCRIPT_WORLD,
+    replaced::{is_replaced, is_unknown_context},
 };
 use crate::{
     api_types::{AnyValue, Bad, ConsoleLine, ScriptValue, World, locator::ENTER_FRAME, operations::PageEvaluate},
@@ -86,9 +87,6 @@ impl Page {
                 return Err(Bad::new("args", "has handles of different worlds or frames").into());
             }
             place = Place { context: Some(first.context), remote: first.remote.clone(), ..place };
-        }
-        if request.handle && place.context.is_none() {
-            place.context = Some(self.main_world(&place.frame).await?);
         }
         let mut console = if request.console { Some(self.listen(&place.frame, |_| {}).await?) } else { None };
         self.waits_for("the script to end");
@@ -174,17 +172,25 @@ impl Page {
 
     /// Where a request wants its script to run.
     async fn place_of(&self, what: &'static str, request: &PageEvaluate) -> Result<Place, PageError> {
-        let frame = match &request.frame {
-            None => self.main(),
-            Some(locator) => self.frame_named(what, &locator.selector()?).await?,
-        };
-        let context = match (request.world, &request.frame) {
-            (World::Main, None) => None,
-            (World::Main, Some(_)) => Some(self.main_world(&frame).await?),
-            (World::Isolated, _) => Some(self.world(&frame, SCRIPT_WORLD, None).await?),
-        };
-        let remote = frame.remote.clone();
-        Ok(Place { context, frame, remote })
+        for attempt in 0.. {
+            let frame = match &request.frame {
+                None => self.main(),
+                Some(locator) => self.frame_named(what, &locator.selector()?).await?,
+            };
+            let context = match request.world {
+                World::Main if request.frame.is_none() && !request.handle => Ok(None),
+                World::Main => self.main_world(&frame).await.map(Some),
+                World::Isolated => self.world(&frame, SCRIPT_WORLD, None).await.map(Some),
+            };
+            match context {
+                Ok(context) => return Ok(Place { context, remote: frame.remote.clone(), frame }),
+                // The frame has got another document meanwhile, maybe in another process.
+                Err(error) if is_replaced(&error) => self.forget_worlds(&frame),
+                Err(error) => return Err(error),
+            }
+            self.pause(attempt).await;
+        }
+        Err(PageError::Closed)
     }
 
     /// The frame of this element, once there is one.
@@ -204,31 +210,22 @@ impl Page {
     /// The main world of a frame. Chrome tells contexts to those alone who enable `Runtime`, which pages could notice; the id
     /// of an object in a world has that of the world as its second number.
     async fn main_world(&self, frame: &Frame) -> Result<i64, PageError> {
-        for attempt in 0.. {
-            let driver = self.driver_of(frame);
-            let found = async {
-                let document =
-                    self.evaluate(frame, "document", false).await?.and_then(|answer| answer.result.object_id);
-                let Some(object_id) = document else { return Ok(None) };
-                let backend_node_id = driver.ask(&DescribeNode { object_id: &object_id }).await?.node.backend_node_id;
-                Ok::<_, PageError>(driver.ask(&ResolveNode { backend_node_id }).await?.object.object_id)
-            };
-            match found.await {
-                Ok(Some(object)) => {
-                    let context = object.split('.').nth(1).and_then(|context| context.parse().ok());
-                    let unreadable = || CallError::Unreadable {
-                        method: "DOM.resolveNode",
-                        why: format!("the id {object:?} of an object"),
-                    };
-                    return context.ok_or_else(|| unreadable().into());
-                }
-                Ok(None) => {}
-                Err(error) if is_replaced(&error) => {}
-                Err(error) => return Err(error),
-            }
-            self.pause(attempt).await;
-        }
-        Err(PageError::Closed)
+        let driver = self.driver_of(frame);
+        let context = self.our_world(frame).await?;
+        let evaluate = EvaluateIn {
+            expression: "document",
+            context_id: Some(context),
+            await_promise: false,
+            return_by_value: false,
+            user_gesture: false,
+            object_group: None,
+        };
+        let document = self.ask_long(driver, &evaluate).await?.result.object_id.unwrap_or_default();
+        let backend_node_id = driver.ask(&DescribeNode { object_id: &document }).await?.node.backend_node_id;
+        let object = driver.ask(&ResolveNode { backend_node_id }).await?.object.object_id.unwrap_or_default();
+        let context = object.split('.').nth(1).and_then(|context| context.parse().ok());
+        let why = || format!("the id {object:?} of an object");
+        context.ok_or_else(|| CallError::Unreadable { method: "DOM.resolveNode", why: why() }.into())
     }
 
     /// The value of a script, or why it has none.

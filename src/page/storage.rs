@@ -5,10 +5,11 @@ use serde_json::json;
 
 use super::{
     commands::{EvaluateIn, FrameInfo},
-    driven::{Page, is_replaced},
+    driven::Page,
     frame::Frame,
     injected::SCRIPT_WORLD,
     means::Means,
+    replaced::is_replaced,
 };
 use crate::{
     api_types::{
