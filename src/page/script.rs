@@ -78,16 +78,17 @@ impl Page {
         }
         let kept = |handle: &str| self.handles().get(handle, self.state().documents);
         let handles = request.args.iter().filter_map(handle_of).map(kept).collect::<Result<Vec<_>, _>>()?;
-        let mut place = self.place_of(what, request).await?;
-        if let Some(first) = handles.first() {
+        let mut place = if let Some(first) = handles.first() {
             if request.frame.is_some() {
                 return Err(Bad::new("frame", "is that of the handle; leave it out").into());
             }
             if handles.iter().any(|handle| !handle.is_beside(first)) {
                 return Err(Bad::new("args", "has handles of different worlds or frames").into());
             }
-            place = Place { context: Some(first.context), remote: first.remote.clone(), ..place };
-        }
+            Place { context: Some(first.context), frame: self.main(), remote: first.remote.clone() }
+        } else {
+            self.place_of(what, request).await?
+        };
         let mut console = if request.console { Some(self.listen(&place.frame, |_| {}).await?) } else { None };
         self.waits_for("the script to end");
         let has_no_handles = handles.is_empty();

@@ -166,6 +166,7 @@ mod tests {
             assert_eq!(isolation_of(&request.kind), isolation);
         }
     }
+
     #[test]
     fn only_who_sees_files_of_the_host_sees_extensions() {
         let extensions = [Extension { id: "a".repeat(32), path: "/extensions/one".to_owned() }];
