@@ -8,7 +8,6 @@ use http_body_util::{BodyExt, Empty, Limited, combinators::BoxBody};
 use hyper::{
     Method, Request, Response, Uri,
     body::{Bytes, Incoming},
-    client::conn::http1::SendRequest,
     header::{
         CONNECTION, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
         UPGRADE,
@@ -25,7 +24,7 @@ use tokio::{
 use super::{
     state::{Bound, GateState},
     tunnel::{Counted, carry},
-    upstream::{HEAD_MOST, connect_request, handshake, unanswered},
+    upstream::{HEAD_MOST, HttpConnection, connect_request, unanswered},
 };
 use crate::port::egress::{Allowance, EgressRefusal, GateFront, Host, UpstreamProxy};
 
@@ -42,7 +41,7 @@ struct Front {
     /// Kept as long as the connection, and the tunnel that it becomes.
     permit: Arc<OwnedSemaphorePermit>,
     /// The connection to the upstream, on which the next request goes too: some ways to authenticate need that.
-    upstream: Mutex<Option<SendRequest<Body>>>,
+    upstream: Mutex<Option<HttpConnection<Body>>>,
 }
 
 /// The connection is closed without an answer.
@@ -126,19 +125,19 @@ impl Front {
         let asked = connect_request(host, port, authorization, empty()).ok_or(EgressRefusal::BadHost)?;
         let answered = tokio::time::timeout(self.bound.dialer.time, self.ask(upstream, host, port, asked)).await;
         let late = || EgressRefusal::UpstreamUnreachable("it did not answer in time".to_owned());
-        let (answer, sender) = answered.map_err(|_| late())??;
+        let (answer, connection) = answered.map_err(|_| late())??;
         if answer.status().is_success() {
-            // The sender must be there until the connection is handed over.
+            // The connection must be there until the connection is handed over.
             self.carry(browser, async move {
                 let remote = hyper::upgrade::on(answer).await.ok().map(TokioIo::new);
-                drop(sender);
+                drop(connection);
                 remote
             });
             return Ok(Response::new(empty()));
         }
         let (head, body) = answer.into_parts();
         if Limited::new(body, DROPPED_MOST).collect().await.is_ok() {
-            *self.upstream.lock().await = Some(sender);
+            *self.upstream.lock().await = Some(connection);
         }
         if head.status.as_u16() != 407 {
             return Err(EgressRefusal::UpstreamRefused(format!("HTTP {}", head.status)));
@@ -160,16 +159,16 @@ impl Front {
     ) -> Result<Response<Body>, EgressRefusal> {
         remove_hop_by_hop(request.headers_mut());
         let answer = if let Some(upstream) = self.relay_of(host, port) {
-            let (answer, sender) = self.ask(upstream, host, port, request.map(BodyExt::boxed)).await?;
-            *self.upstream.lock().await = Some(sender);
+            let (answer, connection) = self.ask(upstream, host, port, request.map(BodyExt::boxed)).await?;
+            *self.upstream.lock().await = Some(connection);
             answer
         } else {
             request.headers_mut().remove(PROXY_AUTHORIZATION);
             let path = request.uri().path_and_query().cloned();
             *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
             let stream = self.bound.dialer.connect(host, port).await?;
-            let mut sender = handshake(Counted::new(stream, self.bound.report().clone())).await?;
-            let sent = sender.send_request(request.map(BodyExt::boxed)).await;
+            let mut server = HttpConnection::new(Counted::new(stream, self.bound.report().clone())).await?;
+            let sent = server.send(request.map(BodyExt::boxed)).await;
             sent.map_err(|error: hyper::Error| EgressRefusal::Unreachable(error.to_string()))?
         };
         let mut answer = answer.map(BodyExt::boxed);
@@ -185,23 +184,23 @@ impl Front {
         host: &Host,
         port: u16,
         request: Request<Body>,
-    ) -> Result<(Response<Incoming>, SendRequest<Body>), EgressRefusal> {
+    ) -> Result<(Response<Incoming>, HttpConnection<Body>), EgressRefusal> {
         let dialer = &self.bound.dialer;
         dialer.binding.rules.judge_for_upstream(host, port)?;
         let mut kept = self.upstream.lock().await.take();
-        if let Some(sender) = &mut kept
-            && sender.ready().await.is_err()
+        if let Some(connection) = &mut kept
+            && !connection.is_ready().await
         {
             kept = None;
         }
-        let mut sender = if let Some(sender) = kept {
-            sender
+        let mut connection = if let Some(connection) = kept {
+            connection
         } else {
             let stream = dialer.connect_to_upstream(upstream, host, port).await?;
-            handshake(Counted::new(stream, self.bound.report().clone())).await?
+            HttpConnection::new(Counted::new(stream, self.bound.report().clone())).await?
         };
-        let answer = sender.send_request(request).await.map_err(|error| unanswered(&error))?;
-        Ok((answer, sender))
+        let answer = connection.send(request).await.map_err(|error| unanswered(&error))?;
+        Ok((answer, connection))
     }
 
     /// Carries bytes between the browser and a remote side, once both are ready.

@@ -1,5 +1,7 @@
 //! Asking an upstream proxy for a connection.
 
+use std::{error::Error as _, io};
+
 use data_encoding::BASE64;
 use http_body_util::Empty;
 use hyper::{
@@ -9,6 +11,7 @@ use hyper::{
     header::{HOST, HeaderValue, PROXY_AUTHORIZATION},
 };
 use hyper_util::rt::TokioIo;
+use tokio::task::JoinHandle;
 use tokio_socks::{TargetAddr, tcp::Socks5Stream};
 
 use super::tunnel::Stream;
@@ -78,8 +81,10 @@ async fn http(
     host: &Host,
     port: u16,
 ) -> Result<Box<dyn Stream>, EgressRefusal> {
-    let mut sender = handshake(stream).await?;
-    let answer = ask(&mut sender, host, port, credentials.map(basic).as_ref()).await?;
+    let request = connect_request(host, port, credentials.map(basic).as_ref(), Empty::new());
+    let mut connection = HttpConnection::new(stream).await?;
+    let sent = connection.send(request.ok_or(EgressRefusal::BadHost)?).await;
+    let answer = sent.map_err(|error| unanswered(&error))?;
     if answer.status().is_success() {
         let upgraded = hyper::upgrade::on(answer).await;
         let upgraded = upgraded.map_err(|error| EgressRefusal::UpstreamProtocol(error.to_string()))?;
@@ -91,38 +96,58 @@ async fn http(
     })
 }
 
-/// A connection to an HTTP proxy, on which requests can be sent.
-pub(super) async fn handshake<B>(stream: impl Stream + 'static) -> Result<http1::SendRequest<B>, EgressRefusal>
+/// A connection to an HTTP server or proxy, on which requests can be sent. It ends when this is dropped, or with what it was
+/// upgraded to.
+pub(super) struct HttpConnection<B> {
+    sender: http1::SendRequest<B>,
+    carrying: JoinHandle<hyper::Result<()>>,
+}
+
+impl<B> HttpConnection<B>
 where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let made = http1::Builder::new().max_buf_size(HEAD_MOST).handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = made.map_err(|error| EgressRefusal::UpstreamProtocol(error.to_string()))?;
-    // Ends with the sender, or with the upgraded connection.
-    tokio::spawn(async move {
-        let _ = connection.with_upgrades().await;
-    });
-    Ok(sender)
-}
+    pub(super) async fn new(stream: impl Stream + 'static) -> Result<Self, EgressRefusal> {
+        let made = http1::Builder::new().max_buf_size(HEAD_MOST).handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = made.map_err(|error| EgressRefusal::UpstreamProtocol(error.to_string()))?;
+        let carrying = tokio::spawn(async move { connection.with_upgrades().await });
+        Ok(Self { sender, carrying })
+    }
 
-/// Sends `CONNECT`.
-async fn ask(
-    sender: &mut http1::SendRequest<Empty<Bytes>>,
-    host: &Host,
-    port: u16,
-    authorization: Option<&HeaderValue>,
-) -> Result<Response<Incoming>, EgressRefusal> {
-    let request = connect_request(host, port, authorization, Empty::new()).ok_or(EgressRefusal::BadHost)?;
-    sender.send_request(request).await.map_err(|error| unanswered(&error))
+    /// Whether a request can be sent, once the one before has been answered.
+    pub(super) async fn is_ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    /// Sends a request, and waits for the head of its answer.
+    pub(super) async fn send(&mut self, request: Request<B>) -> hyper::Result<Response<Incoming>> {
+        let error = match self.sender.send_request(request).await {
+            Err(error) if error.is_canceled() => error,
+            sent => return sent,
+        };
+        // The connection ended before the request was written. Why, it knows itself: a server that speaks first is no HTTP
+        // server.
+        match (&mut self.carrying).await {
+            Ok(Err(why)) => Err(why),
+            Ok(Ok(())) | Err(_) => Err(error),
+        }
+    }
 }
 
 /// Why a request to an upstream was not answered.
 pub(super) fn unanswered(error: &hyper::Error) -> EgressRefusal {
-    if error.is_parse() {
-        EgressRefusal::UpstreamProtocol(error.to_string())
-    } else {
+    // A request that was not written yet is cancelled by what ends the connection.
+    let error = error.source().and_then(|source| source.downcast_ref()).unwrap_or(error);
+    let is_lost = error.is_canceled()
+        || error.is_closed()
+        || error.is_incomplete_message()
+        || error.is_user()
+        || error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>);
+    if is_lost {
         EgressRefusal::UpstreamUnreachable(error.to_string())
+    } else {
+        EgressRefusal::UpstreamProtocol(error.to_string())
     }
 }
 

@@ -120,3 +120,13 @@ pub(super) async fn saying(bytes: &'static [u8]) -> SocketAddr {
     .await;
     address
 }
+
+/// A proxy that closes every connection.
+pub(super) async fn closing() -> SocketAddr {
+    let (address, _) = serve(|stream, _| async move {
+        drop(stream);
+        Ok(())
+    })
+    .await;
+    address
+}

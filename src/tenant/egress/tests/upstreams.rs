@@ -1,7 +1,14 @@
 //! Gates whose connections go through an upstream proxy.
 
-use super::{proxies, *};
-use crate::port::egress::{Bypass, NamedBy};
+use http_body_util::Empty;
+use hyper::body::Bytes;
+
+use super::{
+    proxies,
+    upstream::{HttpConnection, connect_request, unanswered},
+    *,
+};
+use crate::port::egress::{Bypass, Host, NamedBy};
 
 fn limits() -> EgressLimits {
     EgressLimits { connect_time: Duration::from_secs(3), ..EgressLimits::default() }
@@ -71,6 +78,21 @@ async fn proxies_that_refuse_hang_or_lie_are_told_apart() {
             "{shown}: {failures:?}"
         );
         assert!(!format!("{failures:?}").contains("wrong"), "{failures:?}");
+    }
+}
+
+/// With one thread, the connection finds these bytes before it has written the request.
+#[tokio::test]
+async fn a_proxy_that_speaks_before_it_is_asked_breaks_the_protocol() {
+    let lying = proxies::saying(b"220 smtp.example ESMTP\r\n").await;
+    for (proxy, lies) in [(lying, true), (proxies::closing().await, false)] {
+        let stream = tokio::net::TcpStream::connect(proxy).await.expect("a connection");
+        stream.readable().await.expect("bytes, or the end");
+        let mut connection = HttpConnection::new(stream).await.expect("a connection");
+        let request = connect_request(&Host::parse("a.test").expect("a host"), 443, None, Empty::<Bytes>::new());
+        let error = connection.send(request.expect("a request")).await.expect_err("no answer");
+        let code = if lies { "upstream-protocol" } else { "upstream-unreachable" };
+        assert_eq!(unanswered(&error).code(), code, "{error:?}");
     }
 }
 
