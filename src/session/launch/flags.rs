@@ -84,8 +84,6 @@ const EXTENSION: &str = "the operator chooses the directory that extensions may 
 const FEATURES_OFF: &[Name] = &[
     acts("AutomationControlled"),
     acts("BackForwardCache"),
-    acts("HttpsFirstBalancedModeAutoEnable"),
-    acts("HttpsUpgrades"),
     weakens("IsolateOrigins"),
     acts("LazyFrameLoading"),
     acts("PaintHolding"),
@@ -103,6 +101,8 @@ const FEATURES_OFF: &[Name] = &[
     off("DestroyProfileOnBrowserClose"),
     off("DialMediaRouteProvider"),
     off("GlobalMediaControls"),
+    off("HttpsFirstBalancedModeAutoEnable"),
+    off("HttpsUpgrades"),
     off("ImprovedCookieControls"),
     off("InterestFeedContentSuggestions"),
     off("LensOverlay"),

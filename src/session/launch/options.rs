@@ -359,8 +359,8 @@ mod tests {
             kept(&["--window-size=800,600", "--mute-audio", "--lang=de"]),
             ["--window-size=800,600", "--lang=de"]
         );
-        assert_eq!(kept(&["--disable-features=Translate,HttpsUpgrades"]), ["--disable-features=HttpsUpgrades"]);
-        assert_eq!(kept(&["--disable-features=HttpsUpgrades", "--disable-features=Translate"]), <[&str; 0]>::default());
+        assert_eq!(kept(&["--disable-features=Translate,PaintHolding"]), ["--disable-features=PaintHolding"]);
+        assert_eq!(kept(&["--disable-features=PaintHolding", "--disable-features=Translate"]), <[&str; 0]>::default());
         assert_eq!(kept(&["--disable-web-security=true"]), ["--disable-web-security"]);
         let both = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
         assert_eq!(kept(&both), both);

@@ -1,9 +1,13 @@
 //! Commands that look harmless and end a bare Chrome. None needs a foreign id.
 
 use serde_json::json;
+use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
 use super::stage::{EVERYWHERE, On, Says, Stage, says};
-use crate::browsers::{Browser, in_each_browser};
+use crate::{
+    browsers::{Browser, in_each_browser},
+    client::text,
+};
 
 /// Z01 to Z06: their arguments are checked, and all sessions continue.
 async fn crashing_arguments_do_not_reach_the_browser(browser: Browser) {
@@ -68,3 +72,36 @@ async fn crashing_arguments_do_not_reach_the_browser(browser: Browser) {
 }
 
 in_each_browser!(crashing_arguments_do_not_reach_the_browser);
+
+/// A proxy that reads the beginning of each request, and closes.
+async fn closing() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 64]).await;
+        }
+    });
+    address
+}
+
+/// Z13: a context goes while its page has just failed to load.
+async fn contexts_may_go_at_once_after_a_page_failed_to_load(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let proxy = format!("http://{}", closing().await);
+    for round in 0..6 {
+        let client = stage.proxy.connect().await;
+        let params = json!({ "proxyServer": proxy });
+        let context = text(&client.ok(None, "Target.createBrowserContext", params).await, "browserContextId");
+        let page = client.page_in(Some(&context), "about:blank").await;
+        let params = json!({ "url": "http://example.com/" });
+        let failed = client.ok(Some(&page.session), "Page.navigate", params).await;
+        assert_eq!(failed["errorText"], "net::ERR_EMPTY_RESPONSE", "Z13");
+        if round % 2 == 0 {
+            client.ok(None, "Target.disposeBrowserContext", json!({ "browserContextId": context })).await;
+        }
+    }
+    stage.unharmed("Z13").await;
+}
+
+in_each_browser!(contexts_may_go_at_once_after_a_page_failed_to_load);
