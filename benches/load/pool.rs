@@ -61,7 +61,7 @@ pub(crate) fn burst(bench: &Bench) -> io::Result<Section> {
         thread::sleep(QUIET * 2);
         starts.push(started(bench)?);
         for (what, setting, warm) in kinds {
-            let proxy = bench.start_proxy(&[setting, "--browsers=1"])?;
+            let proxy = bench.start_proxy(&[setting, "--browsers=1", "--sessions-per-browser=100"])?;
             eventually("warm leases", || Ok(proxy.endpoint.warm()? >= warm))?;
             thread::sleep(QUIET);
             let name = if warm == 2 { "default, the first burst".to_owned() } else { what.to_owned() };
