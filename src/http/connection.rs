@@ -3,7 +3,7 @@
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use axum::body::Body;
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{Request, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,10 @@ use crate::session::socket::Socket;
 const HEADERS: Duration = Duration::from_secs(10);
 /// Most bytes of a request's line and headers.
 const LONGEST_HEADERS: usize = 64 * 1024;
+
+/// How long the answer takes that a client has done too much (429). A client that asks again at once would otherwise be
+/// refused thousands of times a second, by the processor time of others.
+const TOO_MANY: Duration = Duration::from_millis(100);
 
 /// Serves a connection that was accepted from this address. `stall` is the time in which the client may read nothing of
 /// an answer. With `tls` it begins with a handshake. After `closing` is cancelled, only the request that is being answered is answered.
@@ -45,7 +49,13 @@ pub async fn serve(
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ends);
         let endpoints = endpoints.clone();
-        async move { Ok::<_, Infallible>(endpoints.answer(request.map(Body::new)).await) }
+        async move {
+            let answer = endpoints.answer(request.map(Body::new)).await;
+            if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+                tokio::time::sleep(TOO_MANY).await;
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
