@@ -11,7 +11,7 @@ use std::{
 use url::Url;
 
 /// Flags of other programs.
-const FOREIGN_FLAGS: [&str; 25] = [
+const FOREIGN_FLAGS: [&str; 27] = [
     // Chrome
     "disable-dev-shm-usage",
     "disable-features",
@@ -22,6 +22,9 @@ const FOREIGN_FLAGS: [&str; 25] = [
     "remote-debugging-port",
     "site-per-process",
     "user-agent",
+    // MCP servers: --cdp-endpoint, --wsEndpoint
+    "cdp-endpoint",
+    "ws",
     // cargo
     "exact",
     "lib",
