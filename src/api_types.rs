@@ -29,6 +29,7 @@ mod read;
 mod reference;
 mod schemas;
 mod secret;
+mod secrets;
 mod server;
 mod snapshot;
 mod tenants;
@@ -85,6 +86,7 @@ pub use self::{
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
     secret::Secret,
+    secrets::{SecretInfo, SecretList},
     server::{
         BrowserCounts, BrowserInfo, BrowserOrigin, BrowserState, Browsers, QueueStatus, ServerStatus, SessionCounts,
     },

@@ -2,7 +2,7 @@
 //!
 //! A page that is used has a `task`, which performs one action after the other on a CDP session that clients do not see.
 //! `perform` leads each request to its action: `navigation`, `pointer`, `keyboard` with `keys`, `reading`, `picture`,
-//! `snapshot` with `refs` and `history`, `script` with `handles` and `console`, `waiting`, `touch`, `form`, `upload`;
+//! `snapshot` with `refs` and `history`, `script` with `handles` and `console`, `waiting`, `touch`, `form`, `upload`, `secrets`;
 //! `interaction` leads those of a user, and `list` performs several. `acting` begins and ends each action: `events` collects
 //! what happens meanwhile and what the action expects, and `dialogs` answers dialogs. Elements are located and checked by
 //! `injected`, which is evaluated in an isolated world of each document; `driven` finds the document, with `frames`, and
@@ -52,6 +52,7 @@ mod replaced;
 mod response;
 mod routes;
 mod script;
+mod secrets;
 mod snapshot;
 mod start;
 mod state;

@@ -6,8 +6,9 @@
 //! `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the
 //! directory of a session, `extensions` looks for those that a client names. `persistence` saves sessions and keeps their
 //! records in the store, `profile_holders` says which session saves which profile, `profile_lease` holds it against other
-//! servers, `job_book` has the jobs of all tenants, `egress_log` what gates report, `proxy` reads the proxies of sessions, `hidden_query` hides them in URLs that are handed
-//! out, `tombstone` remembers how sessions ended, `error` says why a request is not served.
+//! servers, `job_book` has the jobs of all tenants, `secret_book` their secrets and `totp` makes one-time passwords (both
+//! pure), `egress_log` what gates report, `proxy` reads the proxies of sessions, `hidden_query` hides them in URLs that are
+//! handed out, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
 mod caller;
@@ -29,7 +30,9 @@ pub mod persistence;
 mod profile_holders;
 mod profile_lease;
 mod proxy;
+mod secret_book;
 pub mod session_files;
 pub mod socket;
 pub mod task;
 mod tombstone;
+mod totp;

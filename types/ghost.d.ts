@@ -192,6 +192,10 @@ export namespace Ghost {
     ref?: string;
     /** The text of a text field. */
     value?: string;
+    /** The name of a secret in place of a text. */
+    secret?: string;
+    /** Whether the field gets the one-time password of the secret. */
+    totp?: boolean;
     /** Whether a checkbox or radio button is checked. */
     checked?: boolean;
     /** The values or labels of the options of a list that are selected. */
@@ -714,6 +718,20 @@ export namespace Ghost {
   /** How far a job has come. `running`: it is being performed, or waits for its turn. `done`: it has a `result`. `failed`: it has an `error`. */
   type JobState = 'running' | 'done' | 'failed';
 
+  /** A secret of an owner, without what it keeps. */
+  interface SecretInfo {
+    /** Its name. */
+    name: string;
+    /** The origins in whose documents it may be typed. */
+    origins: string[];
+    /** Whether it has a text. */
+    hasValue: boolean;
+    /** Whether it has a key for one-time passwords. */
+    hasTotp: boolean;
+    /** When it was stored, in milliseconds since 1970-01-01 UTC. */
+    storedAt: number;
+  }
+
   /** What a session has used since it started. */
   interface Usage {
     /** Time since it started. */
@@ -1214,8 +1232,12 @@ export namespace Ghost {
     selector?: string;
     /** The element, by a reference of the last `snapshot`, such as `e12`. */
     ref?: string;
-    /** The text. */
-    text: string;
+    /** The text. One of `text` and `secret` is given. */
+    text?: string;
+    /** The name of a secret in place of a text. It is put at the cursor, letter by letter, without events of keys. */
+    secret?: string;
+    /** Whether the one-time password of the secret is typed. */
+    totp?: boolean;
     /** The time between two keys. */
     delay?: Milliseconds;
   }
@@ -1264,8 +1286,12 @@ export namespace Ghost {
     selector?: string;
     /** The element, by a reference of the last `snapshot`, such as `e12`. */
     ref?: string;
-    /** The text. */
-    value: string;
+    /** The text. One of `value` and `secret` is given. */
+    value?: string;
+    /** The name of a secret in place of a text. */
+    secret?: string;
+    /** Whether the field gets the one-time password of the secret. */
+    totp?: boolean;
     /** Whether nothing is waited for except that the element exists. */
     force?: boolean;
   }
@@ -3719,6 +3745,45 @@ export namespace Ghost {
     job: string;
   }
 
+  /** Of `ghost.listSecrets`. */
+  interface ListSecretsParams {
+    /** Most secrets on the page, 1 to 1000; 1000 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
+  }
+
+  /** Of `ghost.listSecrets`. */
+  interface ListSecretsResult {
+    /** The secrets, by name. */
+    secrets: SecretInfo[];
+    /** The `cursor` of the next page; absent if this is the last one. */
+    next?: string;
+  }
+
+  /** Of `ghost.putSecret`. */
+  interface PutSecretParams {
+    /** Its name: 1 to 64 ASCII letters, digits, `-`, `_` and `.`. */
+    name: string;
+    /** The text, such as a password, of 4 to 4096 bytes. */
+    value?: string;
+    /** The key for one-time passwords (RFC 6238): in Base32, or as a URL `otpauth://totp/…`. */
+    totp?: string;
+    /** The origins in whose documents it may be typed, such as `https://example.com` or `https://*.example.com`, which is all hosts below that name; 1 to 20. */
+    origins: string[];
+  }
+
+  /** Of `ghost.putSecret`. */
+  interface PutSecretResult {
+    secret: SecretInfo;
+  }
+
+  /** Of `ghost.deleteSecret`. */
+  interface DeleteSecretParams {
+    /** Its name. */
+    name: string;
+  }
+
   /** Of `ghost.sessionExpiring`. */
   interface SessionExpiringEvent {
     /** The deadline. */
@@ -3977,6 +4042,12 @@ export namespace Ghost {
     'ghost.getJob': { params: GetJobParams; result: GetJobResult };
     /** Stops a job, if it runs, and forgets it. */
     'ghost.deleteJob': { params: DeleteJobParams; result: {} };
+    /** Lists the secrets of this owner, without what they keep. */
+    'ghost.listSecrets': { params: ListSecretsParams; result: ListSecretsResult };
+    /** Stores a secret in memory, or replaces the one of this name. No request shows what it keeps: `fill` and `type` put it into fields of documents of its origins. */
+    'ghost.putSecret': { params: PutSecretParams; result: PutSecretResult };
+    /** Forgets a secret. Where it was typed, it stays. */
+    'ghost.deleteSecret': { params: DeleteSecretParams; result: {} };
   }
 
   /** Every event: what it tells. */

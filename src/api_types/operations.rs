@@ -14,6 +14,7 @@ mod page_state;
 mod pages;
 mod profiles;
 mod release;
+mod secrets;
 mod server;
 mod sessions;
 mod snapshots;
@@ -27,7 +28,7 @@ use serde::{Serialize, de::DeserializeOwned};
 // A glob, so that an operation is named only in the file that declares it.
 pub use self::{
     connection::*, control::*, files::*, jobs::*, page_scripts::*, page_state::*, pages::*, profiles::*, release::*,
-    server::*, sessions::*, snapshots::*, tenants::*,
+    secrets::*, server::*, sessions::*, snapshots::*, tenants::*,
 };
 use super::{Bad, Schemas, ShapeOf, read};
 
@@ -179,6 +180,8 @@ pub enum Errors {
     Page,
     /// Of a request that names a job.
     Job,
+    /// Of a request that names a secret.
+    Secret,
     /// Of a quick action.
     Quick,
 }
@@ -271,6 +274,8 @@ pub enum Request {
     File(FileRequest),
     /// About jobs.
     Job(JobRequest),
+    /// About secrets.
+    Secret(SecretRequest),
     /// That controls the server.
     Control(ControlRequest),
     /// About tenants and tokens.
@@ -278,7 +283,7 @@ pub enum Request {
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 10] = [
+pub const OPERATIONS: [&[Entry]; 11] = [
     SessionRequest::TABLE,
     release::RELEASE,
     PageRequest::TABLE,
@@ -286,6 +291,7 @@ pub const OPERATIONS: [&[Entry]; 10] = [
     ProfileRequest::TABLE,
     FileRequest::TABLE,
     JobRequest::TABLE,
+    SecretRequest::TABLE,
     ServerRequest::TABLE,
     ControlRequest::TABLE,
     TenantRequest::TABLE,
@@ -307,6 +313,7 @@ impl Request {
             Self::Profile(request) => request.name(),
             Self::File(request) => request.name(),
             Self::Job(request) => request.name(),
+            Self::Secret(request) => request.name(),
             Self::Control(request) => request.name(),
             Self::Tenant(request) => request.name(),
         }

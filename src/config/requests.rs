@@ -11,6 +11,8 @@ pub struct RequestLimits {
     pub keys: KeptLimits,
     /// Jobs.
     pub jobs: KeptLimits,
+    /// Most secrets.
+    pub secrets: usize,
 }
 
 /// Limits of what is kept of one kind.
@@ -34,6 +36,7 @@ impl Config {
                 bytes: self.idempotency_bytes,
             },
             jobs: KeptLimits { time: self.jobs_time, count: self.jobs, bytes: self.jobs_bytes },
+            secrets: self.secrets,
         }
     }
 }

@@ -75,9 +75,12 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
         ServiceError::Step { error, .. } => of_service(error),
         ServiceError::NoJob(_) => (StatusCode::NOT_FOUND, "no-job"),
+        ServiceError::NoSecret(_) => (StatusCode::NOT_FOUND, "no-secret"),
         ServiceError::JobTooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
         ServiceError::NoAudit => (StatusCode::SERVICE_UNAVAILABLE, "no-audit"),
-        ServiceError::ManyJobs { .. } | ServiceError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
+        ServiceError::ManyJobs { .. } | ServiceError::ManySecrets { .. } | ServiceError::TooMany { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "too-many")
+        }
         ServiceError::Limited(Refusal { limit, .. }) => {
             (StatusCode::TOO_MANY_REQUESTS, if limit.window().is_some() { "too-fast" } else { "too-many" })
         }
@@ -158,6 +161,8 @@ fn of_page(why: &PageError) -> Kind {
         PageError::TooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
         PageError::ClientOwns { .. } => (StatusCode::CONFLICT, "client-owns"),
         PageError::NoDialog => (StatusCode::CONFLICT, "no-dialog"),
+        PageError::NoSecret { .. } => (StatusCode::NOT_FOUND, "no-secret"),
+        PageError::SecretOrigin { .. } => (StatusCode::FORBIDDEN, "secret-origin"),
         PageError::Step { error, .. } | PageError::Field { error, .. } => of_page(error),
         PageError::Files(why) => of_files(why),
         PageError::Refused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "command-refused"),
@@ -275,6 +280,7 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         }
         ServiceError::Files(FilesError::Many { most }) => json!({ "limit": "session_files_count", "most": most }),
         ServiceError::ManyJobs { most } => json!({ "limit": "jobs", "most": most }),
+        ServiceError::ManySecrets { most } => json!({ "limit": "secrets", "most": most }),
         ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
         ServiceError::Limited(Refusal { limit, most, retry_after }) => {
             json!({ "limit": limit.name(), "most": most, "retryAfter": millis(*retry_after) })
@@ -357,6 +363,8 @@ mod tests {
             (ServiceError::Ambiguous(id()), 409, "ambiguous", None, json!({})),
             (ServiceError::ManyJobs { most: 3 }, 429, "too-many", Some(5), json!({ "limit": "jobs", "most": 3 })),
             (ServiceError::NoJob(id()), 404, "no-job", None, json!({})),
+            (ServiceError::NoSecret(id()), 404, "no-secret", None, json!({})),
+            (ServiceError::ManySecrets { most: 3 }, 429, "too-many", Some(5), json!({ "limit": "secrets", "most": 3 })),
             (
                 ServiceError::JobTooLarge { size: 9, most: 3 },
                 422,

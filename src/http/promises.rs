@@ -110,8 +110,8 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
         ],
         Errors::Page => &[
             (400, "The locator, the selector or another value is invalid; the detail names it."),
-            (403, "The URL is not allowed."),
-            (404, "The session or the page does not exist, has ended, or belongs to another owner."),
+            (403, "The URL is not allowed, or the secret may not be typed in a document of this origin."),
+            (404, "The session, the page or the secret does not exist, has ended, or belongs to another owner."),
             (
                 409,
                 "The reference is stale, the page was closed meanwhile, or the session is hibernated or waits for a place.",
@@ -127,6 +127,11 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
         Errors::Job => &[
             (400, "The id or a value is invalid; the detail names it."),
             (404, "The job does not exist, is forgotten, or belongs to another owner."),
+        ],
+        Errors::Secret => &[
+            (400, "The name or a value is invalid; the detail names it."),
+            (404, "The owner has no such secret."),
+            (429, "The owner has as many secrets as it may have."),
         ],
         Errors::Quick => &[
             (400, "The body, the URL of the request, or a value in them is invalid; the detail names it."),

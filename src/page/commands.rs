@@ -102,6 +102,20 @@ commands! {
     "Input.insertText" = InsertText<'a> { text: &'a str } -> Nothing;
 }
 
+impl<'a> EvaluateIn<'a> {
+    /// The value of an expression in a world. A promise is not waited for, and pages see no gesture of a user.
+    pub(super) fn value_of(expression: &'a str, context: i64) -> Self {
+        Self {
+            expression,
+            context_id: Some(context),
+            await_promise: false,
+            return_by_value: true,
+            user_gesture: false,
+            object_group: None,
+        }
+    }
+}
+
 /// The rest of the parameters of `Page.printToPDF`.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]

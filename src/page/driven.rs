@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::{
     commands::{
-        Answer, BringToFront, CreateWorld, EnableLifecycle, EnablePage, EnableRuntime, EvaluateIn, GetFrameTree,
-        InterceptChooser, Terminate,
+        Answer, Argument, BringToFront, CallFunction, CreateWorld, EnableLifecycle, EnablePage, EnableRuntime,
+        EvaluateIn, GetFrameTree, InterceptChooser, Terminate,
     },
     events::Events,
     frame::Frame,
@@ -247,19 +247,11 @@ impl Page {
         let driver = self.driver_of(frame);
         let made = driver.ask(&CreateWorld { frame_id: &frame.id, world_name: name }).await?;
         let context = made.execution_context_id;
-        if let Some(expression) = first {
-            let evaluate = EvaluateIn {
-                expression,
-                context_id: Some(context),
-                await_promise: false,
-                return_by_value: true,
-                user_gesture: false,
-                object_group: None,
-            };
-            if let Some(thrown) = driver.ask(&evaluate).await?.exception_details {
-                let (message, stack) = thrown.divide();
-                return Err(PageError::Script { message, stack });
-            }
+        if let Some(expression) = first
+            && let Some(thrown) = driver.ask(&EvaluateIn::value_of(expression, context)).await?.exception_details
+        {
+            let (message, stack) = thrown.divide();
+            return Err(PageError::Script { message, stack });
         }
         self.worlds.lock().unwrap_or_else(PoisonError::into_inner).insert(key, context);
         Ok(context)
@@ -272,22 +264,39 @@ impl Page {
 
     /// Calls a function of `ghostmux` in a frame. If the document is replaced meanwhile, `None`.
     pub(super) async fn call(&self, frame: &Frame, function: &str, args: &Value) -> Result<Option<Step>, PageError> {
-        let answer = self.evaluate(frame, &format!("ghostmux.{function}({args})"), true).await?;
-        let Some(Answer { result, exception_details }) = answer else { return Ok(None) };
+        // What it is given is an argument: a debugger of the page reads the sources of scripts.
+        let arguments = vec![Argument::Value(function.into()), Argument::Value(args.clone())];
+        let answer = self.ask_in_our_world(frame, |context| CallFunction {
+            function_declaration: "(name, args) => ghostmux[name](args)",
+            execution_context_id: context,
+            arguments,
+            await_promise: true,
+            return_by_value: true,
+            user_gesture: false,
+            object_group: WORLD,
+        });
+        let Some(Answer { result, exception_details }) = answer.await? else { return Ok(None) };
         if let Some(thrown) = exception_details {
             let (message, stack) = thrown.divide();
             return Err(PageError::Script { message, stack });
         }
         let value = result.value.as_deref().map_or("{}", |value| value.get());
         let step = runtime::aside(value.len(), || serde_json::from_str(value));
-        let unreadable =
-            |error: serde_json::Error| CallError::Unreadable { method: "Runtime.evaluate", why: error.to_string() };
+        let unreadable = |error: serde_json::Error| CallError::Unreadable {
+            method: "Runtime.callFunctionOn",
+            why: error.to_string(),
+        };
         step.map(Some).map_err(|error| unreadable(error).into())
     }
 
     /// The object that an expression has in the world of ghostmux.
     pub(super) async fn object_in(&self, frame: &Frame, expression: &str) -> Result<Option<String>, PageError> {
-        Ok(self.evaluate(frame, expression, false).await?.and_then(|answer| answer.result.object_id))
+        let answer = self.ask_in_our_world(frame, |context| EvaluateIn {
+            await_promise: true,
+            return_by_value: false,
+            ..EvaluateIn::value_of(expression, context)
+        });
+        Ok(answer.await?.and_then(|answer| answer.result.object_id))
     }
 
     /// The world of ghostmux in a frame.
@@ -295,26 +304,17 @@ impl Page {
         self.world(frame, WORLD, Some(&EXPRESSION)).await
     }
 
-    /// Evaluates in the world of ghostmux; `None` if the document was replaced.
-    pub(super) async fn evaluate(
+    /// Sends a command about the world of ghostmux in a frame; `None` if the document was replaced.
+    async fn ask_in_our_world<C: TypedCommand>(
         &self,
         frame: &Frame,
-        expression: &str,
-        by_value: bool,
-    ) -> Result<Option<Answer>, PageError> {
+        command: impl FnOnce(i64) -> C,
+    ) -> Result<Option<C::Result>, PageError> {
         let context = match self.our_world(frame).await {
             Err(error) if is_replaced(&error) => return Ok(None),
             context => context?,
         };
-        let evaluate = EvaluateIn {
-            expression,
-            context_id: Some(context),
-            await_promise: true,
-            return_by_value: by_value,
-            user_gesture: false,
-            object_group: None,
-        };
-        match self.ask_long(self.driver_of(frame), &evaluate).await {
+        match self.ask_long(self.driver_of(frame), &command(context)).await {
             Err(error) if is_replaced(&error) => {
                 self.forget_worlds(frame);
                 Ok(None)

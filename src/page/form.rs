@@ -1,6 +1,6 @@
 //! Fills the fields of a form.
 
-use super::{acting::needed, driven::Page};
+use super::{acting::needed, driven::Page, secrets::Text};
 use crate::{
     api_types::{Bad, operations::FormField},
     session::pages::PageError,
@@ -11,7 +11,7 @@ const FIELDS_MOST: usize = 100;
 
 /// What a field is given.
 enum Given<'a> {
-    Value(&'a str),
+    Text(Text<'a>),
     Checked(bool),
     Options(&'a [String]),
 }
@@ -30,7 +30,7 @@ impl Page {
         for (index, (selector, given)) in read.iter().enumerate() {
             self.is_at(Some(format!("fields[{index}]")));
             let filled = match given {
-                Given::Value(value) => self.fill(what, selector, value, false).await,
+                Given::Text(text) => self.fill_with(what, selector, *text, false).await,
                 Given::Checked(checked) => self.set_checked(what, selector, *checked, false).await,
                 Given::Options(options) => self.select(what, selector, options).await.map(drop),
             };
@@ -42,10 +42,13 @@ impl Page {
 }
 
 fn given(field: &FormField) -> Result<Given<'_>, Bad> {
-    match (&field.value, field.checked, &field.options) {
-        (Some(value), None, None) => Ok(Given::Value(value)),
-        (None, Some(checked), None) => Ok(Given::Checked(checked)),
-        (None, None, Some(options)) => Ok(Given::Options(options)),
-        _ => Err(Bad::new("fields", "each need one of value, checked and options")),
+    let has_text = field.value.is_some() || field.secret.is_some() || field.totp;
+    match (has_text, field.checked, &field.options) {
+        (true, None, None) => {
+            Text::read("value", field.value.as_deref(), field.secret.as_deref(), field.totp).map(Given::Text)
+        }
+        (false, Some(checked), None) => Ok(Given::Checked(checked)),
+        (false, None, Some(options)) => Ok(Given::Options(options)),
+        _ => Err(Bad::new("fields", "each need one of value, secret, checked and options")),
     }
 }

@@ -11,7 +11,9 @@ impl Page {
     /// An element, or the page, as Markdown.
     pub(super) async fn markdown(&self, what: &'static str, selector: Option<&str>) -> Result<String, PageError> {
         let step = self.read(what, selector, "simple", json!({})).await?;
-        let html = step.html;
+        let mut html = step.html;
+        // Markdown writes signs differently by what is beside them.
+        self.session().hide_secrets(&mut html);
         let markdown = runtime::aside(html.len(), || HtmlToMarkdown::new().convert(&html));
         markdown.map_err(|error| PageError::Impossible { what, why: error.to_string() })
     }

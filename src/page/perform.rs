@@ -16,6 +16,7 @@ use super::{
     picture::{PictureForm, Scene},
     pointer::{Act, How},
     script::Outcome,
+    secrets::{self, Text},
     snapshot::Taken,
     state_actions,
 };
@@ -76,7 +77,8 @@ pub(super) async fn perform(
         Err(PageError::Timeout { what, limit: limit.as_millis(), condition: seen.condition, seen: seen.last })
     });
     page.end();
-    let reply = reply?;
+    let mut reply = reply.map_err(|error| page.without_secrets(error))?;
+    page.session().hide_secrets_in_json(&mut reply.output);
     if reply.output.len() > limits.result {
         return Err(PageError::TooLarge { size: reply.output.len(), most: limits.result });
     }
@@ -206,12 +208,14 @@ async fn act(
             Reply::of::<PageFocus>(&acted().await?)
         }
         PageRequest::PageType(typing) => {
-            page.focus(what, &needed(typing.element())?, true).await?;
-            page.type_text(&typing.text, typing.delay.map_or(Duration::ZERO, |delay| delay.0)).await?;
+            let text = Text::read("text", typing.text.as_deref(), typing.secret.as_deref(), typing.totp)?;
+            let delay = typing.delay.map_or(Duration::ZERO, |delay| delay.0);
+            page.type_with(what, &needed(typing.element())?, text, delay).await?;
             Reply::of::<PageType>(&acted().await?)
         }
         PageRequest::PageFill(fill) => {
-            page.fill(what, &needed(fill.element())?, &fill.value, fill.force).await?;
+            let text = Text::read("value", fill.value.as_deref(), fill.secret.as_deref(), fill.totp)?;
+            page.fill_with(what, &needed(fill.element())?, text, fill.force).await?;
             Reply::of::<PageFill>(&acted().await?)
         }
         PageRequest::PageClear(clear) => {
@@ -296,6 +300,7 @@ async fn act(
             Reply::of::<PagePdf>(&PagePdfOf::new(before.and_after(page).await?, data))
         }
         PageRequest::PageEvaluate(evaluate) => {
+            secrets::check_args(&evaluate.args)?;
             let Outcome { value, handle, description, console } = page.evaluate_script(what, &evaluate, limits).await?;
             let after = before.and_after(page).await?;
             Reply::of::<PageEvaluate>(&ScriptResult::new(after, value, handle, description, console))

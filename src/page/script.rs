@@ -213,14 +213,7 @@ impl Page {
     async fn main_world(&self, frame: &Frame) -> Result<i64, PageError> {
         let driver = self.driver_of(frame);
         let context = self.our_world(frame).await?;
-        let evaluate = EvaluateIn {
-            expression: "document",
-            context_id: Some(context),
-            await_promise: false,
-            return_by_value: false,
-            user_gesture: false,
-            object_group: None,
-        };
+        let evaluate = EvaluateIn { return_by_value: false, ..EvaluateIn::value_of("document", context) };
         let document = self.ask_long(driver, &evaluate).await?.result.object_id.unwrap_or_default();
         let backend_node_id = driver.ask(&DescribeNode { object_id: &document }).await?.node.backend_node_id;
         let object = driver.ask(&ResolveNode { backend_node_id }).await?.object.object_id.unwrap_or_default();

@@ -207,15 +207,8 @@ impl Page {
     async fn in_frame(&self, frame: &Frame, expression: &str) -> Result<Said, PageError> {
         let mut attempt = 0;
         let answer = loop {
-            let context_id = Some(self.world(frame, SCRIPT_WORLD, None).await?);
-            let evaluate = EvaluateIn {
-                expression,
-                context_id,
-                await_promise: false,
-                return_by_value: true,
-                user_gesture: false,
-                object_group: None,
-            };
+            let context = self.world(frame, SCRIPT_WORLD, None).await?;
+            let evaluate = EvaluateIn::value_of(expression, context);
             match self.ask_long(self.driver(), &evaluate).await {
                 Err(error) if is_replaced(&error) => self.forget_worlds(frame),
                 answer => break answer?,

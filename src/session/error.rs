@@ -169,6 +169,15 @@ pub enum ServiceError {
         /// Value of the setting.
         most: usize,
     },
+    /// The owner has as many secrets as it may have.
+    #[error("this owner has {most} secrets, the most that the setting secrets allows; DELETE one first")]
+    ManySecrets {
+        /// Value of the setting.
+        most: usize,
+    },
+    /// The owner has no such secret.
+    #[error("no such secret {0}; secrets are kept in memory, until the server ends")]
+    NoSecret(String),
     /// The owner has no such job.
     #[error("no such job {0}; a job is forgotten some time after its end (jobs_time)")]
     NoJob(String),

@@ -6,12 +6,13 @@
 //! here and its removal, `place` says in which browsers a session may be, `extensions` from where it may load some,
 //! `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `page` finds the session
 //! of a page, `page_actions` has what is done in pages, `brief` the sessions of one action, `jobs` has requests whose callers
-//! do not wait, `hibernation` restores hibernated sessions and saves live ones, `room` limits large documents.
+//! do not wait, `secrets` what pages are given and callers do not see, `handle` is a session as all of these know it, `hibernation` restores hibernated sessions and saves live ones, `room` limits large documents.
 
 mod access;
 mod brief;
 mod control;
 mod files;
+mod handle;
 mod hibernation;
 mod http_session;
 mod jobs;
@@ -23,6 +24,7 @@ mod place;
 mod profiles;
 mod registration;
 mod room;
+mod secrets;
 mod server;
 mod service;
 mod snapshots;
@@ -45,6 +47,7 @@ use uuid::Uuid;
 
 pub use self::{brief::BriefSession, control::Reloading, jobs::Explain, service::Pressure};
 use self::{
+    handle::Handle,
     http_session::HttpSessionOf,
     place::Place,
     registration::{Leaving, Registration},
@@ -57,24 +60,23 @@ use crate::session::{
     id::Mint,
     job_book::JobBook,
     pages::PageService,
-    persistence::{Checkpoint, Persistence},
+    persistence::Persistence,
     profile_holders::ProfileHolders,
     proxy,
-    session_files::{FilesBook, SessionFiles},
+    secret_book::SecretBook,
+    session_files::FilesBook,
     tombstone::Tombstones,
 };
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
     api_types::{Initial, Options, Owner, ProfileKind, SessionState},
-    browser::LeaseId,
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     config::{Admission, HttpSession},
     pool::Pool,
-    port::BrowserId,
     session::{
         client::{Client, Ledger},
-        task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
+        task::{self, Control, Join, Record, Seat, SessionTask, Start, Terms, Unseated},
     },
     store::Store,
     tenant::{LimitBook, audit::Event as AuditEvent},
@@ -110,25 +112,6 @@ impl Admitted {
     }
 }
 
-#[derive(Clone)]
-struct Handle {
-    control: mpsc::Sender<Box<Control>>,
-    session_info: Arc<SessionInfo>,
-    /// The session's lease, once it has one.
-    place: Arc<OnceLock<(BrowserId, LeaseId)>>,
-    /// Its files, from the same moment on.
-    files: Arc<OnceLock<Arc<SessionFiles>>>,
-    // Held while a snapshot is being written into the session.
-    restoring: Arc<tokio::sync::Mutex<()>>,
-    checkpoint: Arc<Checkpoint>,
-    /// Places for clients that wait until the session runs.
-    joining: Arc<Semaphore>,
-    /// Cancelled when the session runs: from then on it accepts clients.
-    begun: CancellationToken,
-    /// Cancelled when the id is free again, or when the session is hibernated.
-    gone: CancellationToken,
-}
-
 /// All sessions of the process; cheap to clone.
 #[derive(Clone)]
 pub struct SessionManager {
@@ -149,6 +132,7 @@ struct Inner {
     /// How errors are described in results; unset while the server starts.
     explain: OnceLock<Explain>,
     jobs: JobBook,
+    secrets: SecretBook,
     profile_holders: Arc<ProfileHolders>,
     files: FilesBook,
     // Guards which terms the next session gets; held to copy the pointer.
@@ -196,6 +180,7 @@ impl SessionManager {
             pages: OnceLock::new(),
             explain: OnceLock::new(),
             jobs: JobBook::default(),
+            secrets: SecretBook::default(),
             profile_holders: Arc::default(),
             files: FilesBook::new(terms.directory.clone()),
             store,
@@ -358,6 +343,7 @@ impl SessionManager {
             session_info: session_info.clone(),
             place: Arc::clone(&placed),
             files: Arc::clone(&files),
+            typed: Arc::default(),
             restoring: Arc::default(),
             checkpoint: checkpoint.clone(),
             joining: Arc::new(Semaphore::new(terms.clients_per_session)),

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use crate::{
     api_types::{
-        AnyValue, Bad, Reply, StepResult,
+        AnyValue, Bad, Reply, Secret, StepResult,
         capability::Granted,
         operations::{OnPage, PageRequest},
     },
@@ -78,6 +78,16 @@ pub trait PageSession: Send + Sync + std::fmt::Debug {
 
     /// The files of the session.
     fn files(&self) -> Option<Arc<SessionFiles>>;
+
+    /// What is typed for a secret of the session's owner in a document of this origin: its text, or with `true` its one-time
+    /// password. From then on the session hides it.
+    fn secret(&self, named: (&str, bool), origin: &str) -> Result<Secret, PageError>;
+
+    /// Replaces the secrets that were typed in the session by their names, in a text.
+    fn hide_secrets(&self, text: &mut String);
+
+    /// The same in the texts of a JSON document.
+    fn hide_secrets_in_json(&self, json: &mut String);
 }
 
 /// As long as it lives, nobody else answers the dialogs of a page for the proxy.
@@ -151,6 +161,22 @@ pub enum PageError {
         selector: String,
         /// What is wrong.
         why: String,
+    },
+    /// The owner of the session has no such secret.
+    #[error("this owner has no secret {name}; PUT /v1/secrets/{name} stores one, until the server ends")]
+    NoSecret {
+        /// Its name.
+        name: String,
+    },
+    /// The secret may not be typed there.
+    #[error(
+        "the secret {name} may not be typed in a document of the origin {origin}; GET /v1/secrets says where it may be"
+    )]
+    SecretOrigin {
+        /// Its name.
+        name: String,
+        /// The origin of the document.
+        origin: String,
     },
     /// Several elements match.
     #[error(

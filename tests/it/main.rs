@@ -34,6 +34,7 @@ mod operator;
 mod outbox;
 mod owners;
 mod page_scripts;
+mod page_secrets;
 mod page_state;
 mod pages;
 mod pages_interaction;

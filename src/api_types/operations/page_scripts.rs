@@ -197,7 +197,7 @@ mod tests {
             (json!({ "action": "actions", "actions": [] }), "actions[0].action: \"actions\" is no action"),
             (json!({ "action": "click", "page": "x" }), "actions[0].page: belongs to the list"),
             (json!({ "action": "click", "colour": 1 }), "actions[0].colour: unknown field `colour`"),
-            (json!({ "action": "fill", "selector": "a" }), "actions[0].params: missing field `value`"),
+            (json!({ "action": "press", "selector": "a" }), "actions[0].params: missing field `key`"),
         ] {
             let said = steps(json!([action])).expect_err(why);
             assert!(said.starts_with(why), "{said}");

@@ -199,8 +199,15 @@ actions! {
 
     /// Focuses an element and types a text, one key after the other.
     element PageType = "pageType", "type" -> Acted {
-        /// The text.
-        text: String,
+        /// The text. One of `text` and `secret` is given.
+        #[serde(default, deserialize_with = "given")]
+        text: Option<String>,
+        /// The name of a secret in place of a text. It is put at the cursor, letter by letter, without events of keys.
+        #[serde(default, deserialize_with = "given")]
+        secret: Option<String>,
+        /// Whether the one-time password of the secret is typed.
+        #[serde(default)]
+        totp: bool,
         /// The time between two keys.
         #[serde(default, deserialize_with = "given")]
         delay: Option<Millis>,
@@ -208,8 +215,15 @@ actions! {
 
     /// Puts a text into a form field in place of what it has, once it is visible, enabled and editable.
     element PageFill = "pageFill", "fill" -> Acted {
-        /// The text.
-        value: String,
+        /// The text. One of `value` and `secret` is given.
+        #[serde(default, deserialize_with = "given")]
+        value: Option<String>,
+        /// The name of a secret in place of a text.
+        #[serde(default, deserialize_with = "given")]
+        secret: Option<String>,
+        /// Whether the field gets the one-time password of the secret.
+        #[serde(default)]
+        totp: bool,
         /// Whether nothing is waited for except that the element exists.
         #[serde(default)]
         force: bool,

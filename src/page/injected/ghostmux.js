@@ -145,6 +145,35 @@ const steps = {
       return retry('the element was removed from the document');
     return { status: result === 'needsinput' ? 'input' : 'done' };
   },
+  // The origin of the document of a field that can be filled.
+  async origin(element, { force }) {
+    if (!force) {
+      const answer = await states(element, ['visible', 'enabled', 'editable', 'non-inert']);
+      if (answer)
+        return answer;
+    }
+    return { status: 'done', text: globalThis.origin };
+  },
+  // Puts a secret into a field, or at the cursor: no other document gets it, as nothing comes between the check and that.
+  secret(element, { value, origin, atCursor }) {
+    if (globalThis.origin !== origin)
+      return retry('the document is of another origin');
+    if (!atCursor) {
+      const result = injected.fill(element, value);
+      if (result === 'error:notconnected')
+        return retry('the element was removed from the document');
+      if (result !== 'needsinput')
+        return { status: 'done' };
+    }
+    let focused = document.activeElement;
+    while (focused?.shadowRoot?.activeElement)
+      focused = focused.shadowRoot.activeElement;
+    const field = injected.retarget(element, 'follow-label') ?? element;
+    const isFocused = atCursor ? focused && !/^(I?FRAME|BODY)$/.test(focused.nodeName) : field.getRootNode().activeElement === field;
+    if (!isFocused)
+      return retry('the field has lost the focus');
+    return document.execCommand('insertText', false, value) ? { status: 'done' } : retry('the field takes no text');
+  },
   focus(element, { reset }) {
     if (injected.focusNode(element, reset) === 'error:notconnected')
       return retry('the element was removed from the document');

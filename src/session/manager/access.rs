@@ -10,8 +10,8 @@ use crate::{
         operations::{
             CloseSession, CreateToken, DeleteDownload, DeleteFile, DeleteTenant, FileRequest, GetDownload, GetEgress,
             GetPages, GetSession, GetTenant, GetToken, GetUsage, ListDownloads, ListFiles, ListTokens, Park,
-            ProfileRequest, PutFile, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest,
-            SnapshotRequest, TenantRequest, UpdateSession,
+            ProfileRequest, PutFile, PutTenant, RevokeToken, SaveSnapshot, SecretRequest, ServerRequest,
+            SessionRequest, SnapshotRequest, TenantRequest, UpdateSession,
         },
     },
     close_reason::CloseReason,
@@ -35,7 +35,8 @@ pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> 
         | Request::Snapshot(_)
         | Request::Profile(_)
         | Request::File(_)
-        | Request::Job(_) => false,
+        | Request::Job(_)
+        | Request::Secret(_) => false,
         Request::Server(_) | Request::Control(_) | Request::Tenant(_) => true,
     };
     if is_for_admins && !caller.tenant.capabilities().has(Capability::Admin) {
@@ -90,6 +91,7 @@ pub(super) fn is_recorded(request: &Request) -> bool {
         Request::Profile(request) => !only_names(request),
         Request::File(request) => !only_lists(request),
         Request::Tenant(request) => !only_looks(request),
+        Request::Secret(request) => !matches!(request, SecretRequest::ListSecrets(_)),
         Request::Server(_) | Request::Page(_) | Request::Job(_) => false,
     }
 }
@@ -149,6 +151,7 @@ fn reads(request: &Request) -> bool {
         Request::Profile(request) => only_names(request),
         Request::File(request) => only_lists(request),
         Request::Server(_) => true,
+        Request::Secret(request) => matches!(request, SecretRequest::ListSecrets(_)),
         Request::Tenant(request) => only_looks(request),
         // What a page shows, a session shows to those who may drive it.
         Request::Control(_) | Request::Page(_) | Request::Job(_) => false,

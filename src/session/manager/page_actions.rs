@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::{Handle, SessionManager, service::own};
 use crate::{
     api_types::{
-        NewPageInfo, Nothing, Reply, Request,
+        NewPageInfo, Nothing, Reply, Request, Secret,
         operations::{ClosePage, NewPage, OnPage, PageRequest},
     },
     cdp::ids::TargetId,
@@ -20,9 +20,11 @@ use crate::{
         pages::{
             DialogHold, DrivenPage, PageCommands, PageError, PageService, PageSession, Progress, Told, session_of,
         },
+        secret_book::SecretBook,
         session_files::SessionFiles,
         task::{Caller, Control, Drive, Driven, PageCall},
     },
+    store::Timestamp,
 };
 
 /// Sends commands to a page by the task of its session.
@@ -91,7 +93,7 @@ impl SessionManager {
                 let page = page.ok_or_else(|| PageError::NoPage { page: String::new() })?;
                 let limits = self.inner.terms().pages;
                 let commands = commands_to(&handle, page.clone());
-                let session = Arc::new(SessionOfPages(handle));
+                let session = Arc::new(SessionOfPages { handle, secrets: self.inner.secrets.clone() });
                 let explain = self.explain();
                 let told: Told = Box::new(move |error| {
                     let error = ServiceError::from(error);
@@ -141,14 +143,18 @@ impl SessionManager {
 }
 
 /// The session of pages that are driven.
-struct SessionOfPages(Handle);
+struct SessionOfPages {
+    handle: Handle,
+    secrets: SecretBook,
+}
 
 impl SessionOfPages {
     /// Asks the session's task; `None` if the session has ended.
     async fn ask<T>(&self, control: impl FnOnce(oneshot::Sender<T>) -> Control) -> Option<T> {
         let (reply, answer) = oneshot::channel();
-        self.0.control.send(Box::new(control(reply))).await.ok()?;
-        runtime::answered(answer, self.0.control.closed()).await
+        let session = &self.handle.control;
+        session.send(Box::new(control(reply))).await.ok()?;
+        runtime::answered(answer, session.closed()).await
     }
 }
 
@@ -162,12 +168,26 @@ impl PageSession for SessionOfPages {
     }
 
     fn files(&self) -> Option<Arc<SessionFiles>> {
-        self.0.files.get().cloned()
+        self.handle.files.get().cloned()
+    }
+
+    fn secret(&self, named: (&str, bool), origin: &str) -> Result<Secret, PageError> {
+        let typed = self.secrets.typed(&self.handle.session_info.owner, named, origin, Timestamp::now())?;
+        self.handle.typed.note(named.0, &typed);
+        Ok(typed)
+    }
+
+    fn hide_secrets(&self, text: &mut String) {
+        self.handle.typed.hide(text);
+    }
+
+    fn hide_secrets_in_json(&self, json: &mut String) {
+        runtime::aside(json.len(), || self.handle.typed.hide_in_json(json));
     }
 }
 
 impl fmt::Debug for SessionOfPages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SessionOfPages").field(&self.0.session_info.id).finish()
+        f.debug_tuple("SessionOfPages").field(&self.handle.session_info.id).finish()
     }
 }

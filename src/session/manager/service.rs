@@ -330,6 +330,7 @@ impl SessionManager {
             Request::Profile(request) => self.perform_on_profile(caller, request).await,
             Request::File(request) => self.perform_on_files(caller, from, request).await,
             Request::Job(request) => self.perform_on_jobs(caller, request).await,
+            Request::Secret(request) => self.perform_on_secrets(caller, request),
             Request::Control(request) => self.perform_control(request).await,
             Request::Tenant(request) => self.perform_on_tenants(request).await,
         }

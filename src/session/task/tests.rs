@@ -137,7 +137,7 @@ async fn start_limited(
             log_entries: 1,
             log_bytes: 1 << 10,
         },
-        requests: RequestLimits { keys: KEPT, jobs: KEPT },
+        requests: RequestLimits { keys: KEPT, jobs: KEPT, secrets: 1 },
         launch: LaunchTerms {
             policy: LaunchPolicy::Dedicated,
             limits: LaunchLimits { flags: 1, bytes: 1 },

@@ -86,6 +86,20 @@ async fn what_others_keep_is_unknown() {
         assert!(!answer.body.contains("Buy"), "V34");
     }
 
+    // V46: a secret of another tenant: in the list, replaced, removed, and typed by its name.
+    let secret = json!({ "value": "victims own", "origins": ["http://127.0.0.1"] });
+    let stored = ask(victim.text(), &[], "PUT", "/v1/secrets/login", secret.clone()).await;
+    assert_eq!(stored.status, 200, "V46: {stored:?}");
+    let listed = ask(attacker.text(), &[], "GET", "/v1/secrets", Value::Null).await;
+    assert_eq!(body_of(&listed), json!({ "secrets": [] }), "V46");
+    is_problem(&ask(attacker.text(), &[], "DELETE", "/v1/secrets/login", Value::Null).await, 404, "no-secret", "");
+    let fill = json!({ "selector": "button", "secret": "login", "force": true });
+    is_problem(&of_page(attacker.text(), &own, "fill", fill).await, 404, "no-secret", "");
+    let theirs_too = json!({ "value": "attackers own", "origins": ["http://127.0.0.1"] });
+    assert_eq!(ask(attacker.text(), &[], "PUT", "/v1/secrets/login", theirs_too).await.status, 200, "V46");
+    let still = body_of(&ask(victim.text(), &[], "GET", "/v1/secrets", Value::Null).await);
+    assert_eq!(still["secrets"][0], body_of(&stored), "V46: it is still there");
+
     // V35: what is kept of a revoked token's requests: a job is stopped, and its result shown to nobody by that token.
     let endless = json!({ "function": "() => false" });
     let path = format!("{own}/wait");

@@ -48,6 +48,11 @@ pub struct FormField {
     /// The text of a text field.
     #[serde(deserialize_with = "given")]
     pub value: Option<String>,
+    /// The name of a secret in place of a text.
+    #[serde(deserialize_with = "given")]
+    pub secret: Option<String>,
+    /// Whether the field gets the one-time password of the secret.
+    pub totp: bool,
     /// Whether a checkbox or radio button is checked.
     #[serde(deserialize_with = "given")]
     pub checked: Option<bool>,
