@@ -15,7 +15,7 @@ use crate::{
     store::Timestamp,
 };
 
-/// How long a text may be, in bytes. A shorter one is not replaced by its name where a page shows it: it would be everywhere.
+/// How long a text may be, in characters. A shorter one is not replaced by its name where a page shows it: it would be everywhere.
 const VALUE: std::ops::RangeInclusive<usize> = 4..=4096;
 const ORIGINS: std::ops::RangeInclusive<usize> = 1..=20;
 /// Most texts of which a session remembers that they were typed: the oldest is a one-time password that holds no more.
@@ -116,15 +116,15 @@ impl SecretBook {
 
 impl Kept {
     fn read(request: PutSecret, now: Timestamp) -> Result<Self, Bad> {
-        let PutSecret { name, value, totp, origins } = request;
+        let PutSecret { secret: name, value, totp, origins } = request;
         if !is_name(&name) {
-            return Err(Bad::new("name", format!("is not {NAME_RULE}")));
+            return Err(Bad::new("secret", format!("is not {NAME_RULE}")));
         }
         if value.is_none() && totp.is_none() {
             return Err(Bad::new("value", "or totp is needed"));
         }
-        if value.as_ref().is_some_and(|value| !VALUE.contains(&value.reveal().len())) {
-            return Err(Bad::new("value", format!("has not {} to {} bytes", VALUE.start(), VALUE.end())));
+        if value.as_ref().is_some_and(|value| !VALUE.contains(&value.reveal().chars().count())) {
+            return Err(Bad::new("value", format!("has not {} to {} characters", VALUE.start(), VALUE.end())));
         }
         let totp = totp.map(|text| Totp::parse(text.reveal())).transpose().map_err(|why| Bad::new("totp", why))?;
         if !ORIGINS.contains(&origins.len()) {
@@ -298,7 +298,7 @@ mod tests {
 
     fn request(name: &str, origins: &[&str]) -> PutSecret {
         PutSecret {
-            name: name.to_owned(),
+            secret: name.to_owned(),
             value: Some(Secret::new("p@ss \"word\"".to_owned())),
             totp: None,
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
@@ -386,7 +386,7 @@ mod tests {
             }
         };
         for (said, member) in [
-            (of(|request| request.name = "a/b".to_owned()), "name"),
+            (of(|request| request.secret = "a/b".to_owned()), "secret"),
             (of(|request| request.value = None), "value"),
             (of(|request| request.value = Some(Secret::new("abc".to_owned()))), "value"),
             (of(|request| request.totp = Some(Secret::new("1".to_owned()))), "totp"),

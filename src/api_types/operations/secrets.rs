@@ -18,7 +18,7 @@ operations! {
 const OF_SECRET: Rest = Rest {
     verb: Verb::Get,
     path: "/v1/secrets/{id}",
-    id: Some("name"),
+    id: Some("secret"),
     second: None,
     input: RestInput::Path,
     answer: RestAnswer::Output,
@@ -62,10 +62,11 @@ impl Operation for ListSecrets {
 #[serde(deny_unknown_fields)]
 pub struct PutSecret {
     /// Its name: 1 to 64 ASCII letters, digits, `-`, `_` and `.`.
-    pub name: String,
-    /// The text, such as a password, of 4 to 4096 bytes.
+    #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,64}$"))]
+    pub secret: String,
+    /// The text, such as a password, of 4 to 4096 characters.
     #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
+    #[schemars(with = "Option<String>", length(min = 4, max = 4096), extend("writeOnly" = true))]
     pub value: Option<Secret>,
     /// The key for one-time passwords (RFC 6238): in Base32, or as a URL `otpauth://totp/…`.
     #[serde(default, deserialize_with = "given")]
@@ -73,6 +74,7 @@ pub struct PutSecret {
     pub totp: Option<Secret>,
     /// The origins in whose documents it may be typed, such as `https://example.com` or `https://*.example.com`, which is
     /// all hosts below that name; 1 to 20.
+    #[schemars(length(min = 1, max = 20))]
     pub origins: Vec<String>,
 }
 
@@ -95,7 +97,7 @@ impl Operation for PutSecret {
 #[serde(deny_unknown_fields)]
 pub struct DeleteSecret {
     /// Its name.
-    pub name: String,
+    pub secret: String,
 }
 
 impl Operation for DeleteSecret {

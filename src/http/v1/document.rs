@@ -71,12 +71,16 @@ impl Document {
         operation.insert("operationId".to_owned(), json!(name));
         let mut parameters = Vec::new();
         if let Some(member) = rest.id {
+            let mut schema = json!({ "type": "string" });
+            if let Some(pattern) = input.schema["properties"][member].get("pattern") {
+                schema["pattern"] = pattern.clone();
+            }
             without(&mut input.schema, member);
             // Both kinds of resources have an id.
             let what = if member == "id" { "session" } else { member };
             parameters.push(json!({
                 "name": "id", "in": "path", "required": true, "description": format!("The id of the {what}."),
-                "schema": { "type": "string" },
+                "schema": schema,
             }));
         }
         if let Some(member) = rest.second {

@@ -28,7 +28,7 @@ impl SessionManager {
                 })?;
                 Reply::of::<PutSecret>(&stored)
             }
-            SecretRequest::DeleteSecret(DeleteSecret { name }) => {
+            SecretRequest::DeleteSecret(DeleteSecret { secret: name }) => {
                 if !secrets.remove(owner, &name) {
                     return Err(ServiceError::NoSecret(name.chars().take(200).collect()));
                 }

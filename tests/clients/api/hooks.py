@@ -41,6 +41,11 @@ def before_call(context, case, kwargs):
         case.body["launch"] = {}
     for name in ("proxy", "proxyBypass", "egress"):
         case.body.pop(name, None)
+    if "origins" in case.body:
+        # A secret: its origins and keys have grammars too, and it needs a text or a key.
+        case.body["origins"] = ["https://example.com"]
+        case.body.pop("totp", None)
+        case.body.setdefault("value", "long enough")
 
 
 @schemathesis.hook

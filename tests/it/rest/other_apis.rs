@@ -227,10 +227,10 @@ async fn ghost_domain_matches_its_definition() {
     ghost("ghost.listJobs", json!({})).await;
     assert_eq!(ghost("ghost.getJob", json!({"job": job, "wait": 10_000})).await["job"]["state"], "done");
     ghost("ghost.deleteJob", json!({"job": job})).await;
-    let secret = json!({ "name": "s", "value": "long enough", "origins": ["https://example.com"] });
+    let secret = json!({ "secret": "s", "value": "long enough", "origins": ["https://example.com"] });
     assert_eq!(ghost("ghost.putSecret", secret).await["secret"]["name"], "s");
     assert_eq!(ghost("ghost.listSecrets", json!({})).await["secrets"][0]["hasValue"], true);
-    ghost("ghost.deleteSecret", json!({"name": "s"})).await;
+    ghost("ghost.deleteSecret", json!({"secret": "s"})).await;
     ghost("ghost.disable", json!({})).await;
     ghost("ghost.park", json!({})).await;
     assert!(client.end().await.starts_with("1000"));

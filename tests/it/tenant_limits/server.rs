@@ -24,9 +24,11 @@ async fn refusals_name_the_limit_and_say_when_to_come_again() {
     let create = async || proxy.http("POST", "/v1/sessions", &[("x-api-key", few.text()), JSON], "{}").await;
 
     let client = proxy.connect_to(&path).await;
+    let asked = Instant::now();
     let refused = proxy.refusal(&path).await;
     assert!(refused.contains("429") && refused.contains("max_sessions"), "{refused}");
     let answer = create().await;
+    assert!(asked.elapsed() >= Duration::from_millis(200), "refusals are given at leisure: {:?}", asked.elapsed());
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("5")), "{answer:?}");
     assert_eq!(answer.header("ratelimit-policy"), Some(r#""max_sessions";q=1"#));
     let body = body_of(&answer);
