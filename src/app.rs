@@ -369,6 +369,7 @@ async fn plan(
             directory: directory.clone(),
             codec: CodecChoice::new(local.codec),
             cgroups: if local.cgroups { Some(cgroups().await?) } else { None },
+            nice: local.nice,
             has_extensions: config.extensions_dir.is_some(),
             egress: gates,
             is_gated,

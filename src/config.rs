@@ -251,6 +251,7 @@ impl Config {
             no_sandbox: self.no_sandbox,
             codec: self.codec,
             cgroups: self.browser_cgroups,
+            nice: self.browser_nice,
         });
         BrowserSources { local, remote: self.browser_url.clone() }
     }

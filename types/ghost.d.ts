@@ -3764,8 +3764,8 @@ export namespace Ghost {
   /** Of `ghost.putSecret`. */
   interface PutSecretParams {
     /** Its name: 1 to 64 ASCII letters, digits, `-`, `_` and `.`. */
-    name: string;
-    /** The text, such as a password, of 4 to 4096 bytes. */
+    secret: string;
+    /** The text, such as a password, of 4 to 4096 characters. */
     value?: string;
     /** The key for one-time passwords (RFC 6238): in Base32, or as a URL `otpauth://totp/…`. */
     totp?: string;
@@ -3781,7 +3781,7 @@ export namespace Ghost {
   /** Of `ghost.deleteSecret`. */
   interface DeleteSecretParams {
     /** Its name. */
-    name: string;
+    secret: string;
   }
 
   /** Of `ghost.sessionExpiring`. */

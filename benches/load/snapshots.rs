@@ -60,6 +60,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
         directory: directory.path().to_owned(),
         codec: CodecChoice::new(Codec::Auto),
         cgroups: None,
+        nice: 0,
         has_extensions: false,
         egress: None,
         is_gated: false,

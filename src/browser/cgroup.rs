@@ -374,6 +374,7 @@ mod tests {
             directory: tree.root().join("profiles"),
             codec: CodecChoice::new(Codec::Auto),
             cgroups: Some(Arc::new(cgroups)),
+            nice: 0,
             has_extensions: false,
             egress: None,
             is_gated: false,

@@ -14,6 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -23,10 +24,12 @@ use nix::{
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::unix::pipe::{Receiver, Sender},
     process::{Child, Command},
+    runtime::Handle,
     task::JoinHandle,
     time::timeout,
 };
@@ -75,6 +78,8 @@ pub struct Launch {
     pub codec: CodecChoice,
     /// The control groups of browsers, if each is to be in one of its own.
     pub cgroups: Option<Arc<Cgroups>>,
+    /// How much lower its priority is than that of this process: 0 to 19 (nice value).
+    pub nice: u8,
     /// Whether dedicated browsers can load extensions, and keep those that are in their user data.
     pub has_extensions: bool,
     /// What makes the gates of a browser, if its contexts can have some.
@@ -126,6 +131,23 @@ pub(super) struct Process {
     stderr: Option<JoinHandle<Vec<String>>>,
     // Dropped after `group` too: only an empty one can be removed.
     cgroup: Option<Arc<Cgroup>>,
+}
+
+/// Starts a program whose priority is lower than that of this process. A child has the priority of the thread that starts it,
+/// and what has threads already cannot be changed as a whole.
+fn spawn_nice(command: &mut Command, nice: u8) -> io::Result<Child> {
+    if nice == 0 {
+        return command.spawn();
+    }
+    let runtime = Handle::current();
+    let spawn = || {
+        let _in_runtime = runtime.enter();
+        // Of this thread. The lowest is 19, whatever is asked for.
+        setpriority_process(None, getpriority_process(None)? + i32::from(nice))?;
+        command.spawn()
+    };
+    let spawned = thread::scope(|scope| scope.spawn(spawn).join());
+    spawned.unwrap_or_else(|_| Err(io::Error::other("the thread that starts the browser has panicked")))
 }
 
 impl Process {
@@ -190,7 +212,7 @@ impl Process {
             inherited.push(FdMapping { parent_fd: kept.share_lock()?, child_fd: 5 });
         }
         command.as_std_mut().fd_mappings(inherited).map_err(io::Error::other)?;
-        let mut child = command.spawn()?;
+        let mut child = spawn_nice(&mut command, launch.nice)?;
         // `command` still has Chrome's ends of the pipes; they must be closed, or the pipe would
         // never end.
         drop(command);

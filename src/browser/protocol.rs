@@ -43,6 +43,7 @@ pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, Proto
         directory,
         codec: CodecChoice::new(config::Codec::Json),
         cgroups: None,
+        nice: 0,
         has_extensions: false,
         egress: None,
         is_gated: false,

@@ -26,6 +26,8 @@ pub struct LocalBrowsers {
     pub codec: Codec,
     /// Whether each is in a control group of its own.
     pub cgroups: bool,
+    /// How much lower the priority of each is than that of this process.
+    pub nice: u8,
 }
 
 /// What the control group of a browser limits.

@@ -153,6 +153,9 @@ settings! {
         recycle_disk: u64 = one("SIZE", "2GiB", size(0..=1 << 50)).live();
         /// Memory of a browser at which it is ended with its sessions, before the system runs out of memory. 0 means never.
         browser_memory: u64 = one("SIZE", "0", size(0..=1 << 50)).live();
+        /// How much lower the priority of each browser here is than that of ghostmux (nice value). On a busy machine the pages of
+        /// one session otherwise keep ghostmux from passing on the messages of all.
+        browser_nice: u8 = one("N", "5", number(0..=19));
         /// Start each browser here in a control group (cgroup v2) of its own, which `browser_cpu_weight`, `browser_memory_max` and
         /// the limits of tenants need. The group of ghostmux must be delegated to it; otherwise it does not start.
         browser_cgroups: bool = switch();

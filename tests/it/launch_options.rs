@@ -34,6 +34,7 @@ async fn pool(directory: &Path, max_dedicated: usize) -> (Pool, Arc<Metrics>) {
         directory: directory.to_owned(),
         codec: CodecChoice::new(Codec::Auto),
         cgroups: None,
+        nice: 0,
         has_extensions: false,
         egress: None,
         is_gated: false,

@@ -41,6 +41,7 @@ mod pages_interaction;
 mod policy;
 mod policy_table;
 mod pool;
+mod priority;
 mod profile_leases;
 mod profiles;
 mod proxy;

@@ -43,6 +43,7 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
         directory: directory.to_owned(),
         codec: CodecChoice::new(Codec::Auto),
         cgroups: None,
+        nice: 0,
         has_extensions: false,
         egress: None,
         is_gated: false,

@@ -103,6 +103,7 @@ async fn chrome(directory: &Path) -> Pool {
         directory: directory.to_owned(),
         codec: CodecChoice::new(config::Codec::Auto),
         cgroups: None,
+        nice: 0,
         has_extensions: false,
         egress: None,
         is_gated: false,

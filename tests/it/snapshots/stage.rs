@@ -57,6 +57,7 @@ impl Stage {
             directory: directory.path().to_owned(),
             codec: CodecChoice::new(Codec::Auto),
             cgroups: None,
+            nice: 0,
             has_extensions: false,
             egress: None,
             is_gated: false,

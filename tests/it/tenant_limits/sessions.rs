@@ -36,6 +36,7 @@ async fn service(directory: &std::path::Path, max_browsers: usize) -> (Pool, Ses
         directory: of_launch,
         codec,
         cgroups: None,
+        nice: 0,
         has_extensions: false,
         egress: None,
         is_gated: false,
