@@ -8,10 +8,10 @@ use crate::{
     api_types::{
         Capability, Request,
         operations::{
-            CloseSession, CreateToken, DeleteDownload, DeleteFile, DeleteTenant, FileRequest, GetDownload, GetEgress,
-            GetPages, GetSession, GetTenant, GetToken, GetUsage, ListDownloads, ListFiles, ListTokens, Park,
-            ProfileRequest, PutFile, PutTenant, RevokeToken, SaveSnapshot, SecretRequest, ServerRequest,
-            SessionRequest, SnapshotRequest, TenantRequest, UpdateSession,
+            CloseSession, CreateToken, DeleteDownload, DeleteFile, DeleteSecret, DeleteTenant, FileRequest,
+            GetDownload, GetEgress, GetPages, GetSession, GetTenant, GetToken, GetUsage, ListDownloads, ListFiles,
+            ListTokens, Park, ProfileRequest, PutFile, PutSecret, PutTenant, RevokeToken, SaveSnapshot, SecretRequest,
+            ServerRequest, SessionRequest, SnapshotRequest, TenantRequest, UpdateSession,
         },
     },
     close_reason::CloseReason,
@@ -96,9 +96,15 @@ pub(super) fn is_recorded(request: &Request) -> bool {
     }
 }
 
-/// The tenant or the token that a request is about, for the audit log; `None` if it is about neither.
+/// The tenant, the token or the secret that a request is about, for the audit log; `None` if it is about none.
 pub(super) fn object(request: &Request) -> Option<String> {
-    let Request::Tenant(request) = request else { return None };
+    let request = match request {
+        Request::Tenant(request) => request,
+        Request::Secret(
+            SecretRequest::PutSecret(PutSecret { secret, .. }) | SecretRequest::DeleteSecret(DeleteSecret { secret }),
+        ) => return Some(repeatable(secret)),
+        _ => return None,
+    };
     Some(match request {
         TenantRequest::ListTenants(_) => return None,
         TenantRequest::GetTenant(GetTenant { tenant })
