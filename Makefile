@@ -170,9 +170,9 @@ soak: ## Sessions come and go for ten minutes while browsers are killed and recy
 	@scripts/setup.sh run
 	@$(PROVE) soak $(PROVE_WITH) --seconds $(SECONDS) $(ARGS)
 
-prove: ## Attacks, sweep and taint with this machine's Chrome, and a report (BROWSER=path, BROWSERS=N, TENANTS=N); instructions, mutants
+prove: ## Attacks, sweep and taint with this machine's Chrome, and a report (BROWSER=path, BROWSERS=N, TENANTS=N, DEDICATED=N); instructions, mutants
 	@scripts/setup.sh test
-	@BROWSER='$(BROWSER)' BROWSERS='$(BROWSERS)' TENANTS='$(TENANTS)' scripts/prove.sh
+	@BROWSER='$(BROWSER)' BROWSERS='$(BROWSERS)' TENANTS='$(TENANTS)' DEDICATED='$(DEDICATED)' scripts/prove.sh
 	@$(MAKE) --no-print-directory test-full instructions mutants
 
 prove-short: ## A seeded part of the sweep, of the taint proof and of the soak, for every change: some three minutes

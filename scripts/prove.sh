@@ -5,6 +5,7 @@
 #   BROWSERS=N               the number of browsers of each server; the default is one
 #   TENANTS=N                the number of tenants over which taint proof and sweep spread their clients; the default is
 #                            none, where the server needs no tokens
+#   DEDICATED=N              the number of users of the taint proof whose sessions have a Chrome of their own; none by default
 #   SWEEP_ARGS, TAINT_ARGS   further arguments, such as "--seconds 60"
 #
 # target/prove has the logs, the outcome of each proof, and verdict.txt. The exit code is 0 if all passed.
@@ -26,7 +27,7 @@ fi
 
 browsers=${BROWSERS:-1}
 export GHOSTMUX_TEST_BROWSERS=$browsers
-with+=(--browsers "$browsers" --tenants "${TENANTS:-0}")
+with+=(--browsers "$browsers" --tenants "${TENANTS:-0}" --dedicated "${DEDICATED:-0}")
 
 say "attacks, and leaks after hundreds of sessions (log: $out/attacks.log)"
 # The tests of greedy clients keep their normal size; `make bench-neighbour` measures the full size. What one session costs

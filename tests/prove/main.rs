@@ -45,6 +45,8 @@ const TAINT_SECONDS: u64 = 25;
 
 /// The tenants of the server in the taint proof in `make prove-short`; the test of its checker is without any.
 const TAINT_TENANTS: usize = 2;
+/// The users there whose sessions have Chromes of their own.
+const TAINT_DEDICATED: usize = 1;
 
 /// The time under load of the soak in `make prove-short`; its start and its end take some seconds more.
 const SOAK_SECONDS: u64 = 12;
@@ -139,7 +141,7 @@ async fn run(test: &str) {
             taint::injected_leaks_are_detected(&browser, &Options::short(TAINT_SECONDS)).await;
         }
         "taint::no_client_receives_foreign_data" => {
-            let options = Options::short(TAINT_SECONDS).with_tenants(TAINT_TENANTS);
+            let options = Options::short(TAINT_SECONDS).with_tenants(TAINT_TENANTS).with_dedicated(TAINT_DEDICATED);
             passed(&taint::run(&browser, &options).await);
         }
         "taint::checker_detects_foreign_ids" => taint::checker_detects_foreign_ids(),

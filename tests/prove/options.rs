@@ -4,6 +4,8 @@ use std::io::Write as _;
 
 /// Most tenants: each has at least one client.
 const TENANTS_MOST: usize = 16;
+/// Most users with Chromes of their own: as many such Chromes a server allows by default.
+const DEDICATED_MOST: usize = 8;
 
 /// The arguments after the name of the proof.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct Options {
     /// The number of tenants of the server, over which taint proof and sweep spread their clients; without any it needs no
     /// tokens.
     pub(crate) tenants: usize,
+    /// The number of users of the taint proof whose sessions have a Chrome of their own.
+    pub(crate) dedicated: usize,
     pub(crate) quiet: bool,
 }
 
@@ -30,10 +34,20 @@ impl Options {
     pub(crate) fn short(seconds: u64) -> Self {
         let methods = "*".to_owned();
         let seconds = Some(seconds);
-        Self { seed: 1, methods, seconds, messages: 0, browser: None, browsers: 1, tenants: 0, quiet: true }
+        Self {
+            seed: 1,
+            methods,
+            seconds,
+            messages: 0,
+            browser: None,
+            browsers: 1,
+            tenants: 0,
+            dedicated: 0,
+            quiet: true,
+        }
     }
 
-    /// `--seed N --methods PATTERN --seconds N --messages N --browser PATH --browsers N --tenants N`
+    /// `--seed N --methods PATTERN --seconds N --messages N --browser PATH --browsers N --tenants N --dedicated N`
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self { seconds: None, messages: 1_000_000, quiet: false, ..Self::short(0) };
         while let Some(name) = arguments.next() {
@@ -47,6 +61,7 @@ impl Options {
                 "--methods" => options.methods = value()?,
                 "--browsers" => options.browsers = number(value()?)?,
                 "--tenants" => options.tenants = tenants(&value()?)?,
+                "--dedicated" => options.dedicated = dedicated(&value()?)?,
                 "--browser" => options.browser = Some(value()?),
                 _ => return Err(format!("no option is called {name}")),
             }
@@ -57,6 +72,11 @@ impl Options {
     /// The same with this many tenants.
     pub(crate) fn with_tenants(self, tenants: usize) -> Self {
         Self { tenants, ..self }
+    }
+
+    /// The same with this many users in Chromes of their own.
+    pub(crate) fn with_dedicated(self, dedicated: usize) -> Self {
+        Self { dedicated, ..self }
     }
 
     /// Whether a method is to be tested.
@@ -97,4 +117,10 @@ fn tenants(text: &str) -> Result<usize, String> {
         Ok(count) if count == 0 || (2..=TENANTS_MOST).contains(&count) => Ok(count),
         _ => Err(format!("--tenants: {text} is not 0, for none, or a number from 2 to {TENANTS_MOST}")),
     }
+}
+
+/// Reads a number of users with Chromes of their own.
+fn dedicated(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count <= DEDICATED_MOST);
+    count.ok_or_else(|| format!("--dedicated: {text} is not a number from 0 to {DEDICATED_MOST}"))
 }

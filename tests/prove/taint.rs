@@ -4,6 +4,8 @@
 //!
 //! With `--tenants N` the server has this many tenants, and the users are spread over them. Then a user also acts on its
 //! session and snapshots as the server knows them, and tries to reach those of other tenants.
+//!
+//! With `--dedicated N` the sessions of the last users have Chromes of their own, beside the shared ones.
 
 mod acts;
 mod borders;
@@ -89,6 +91,7 @@ async fn proven(
         // Most of a million messages are console messages.
         burst: if options.seconds.is_some() { 150 } else { 2000 },
         checker: Checker::new(tenants.count()),
+        dedicated_from: addresses.len().saturating_sub(options.dedicated),
         tenants,
         recent: Recent::default(),
         board: Board::default(),
@@ -184,11 +187,17 @@ async fn outcome(
     let browsers = proxy.http("GET", "/v1/browsers", &stage.tenants.headers_of_operator(), "").await.body;
     let browsers: serde_json::Value = serde_json::from_str(&browsers).unwrap_or_default();
     let browsers = browsers["browsers"].as_array().cloned().unwrap_or_default();
-    let served: Vec<_> = browsers.iter().map(|browser| browser["sessionsServed"].as_u64().unwrap_or(0)).collect();
+    let shared = browsers.iter().filter(|browser| browser["isolation"] != "dedicated");
+    let served: Vec<_> = shared.map(|browser| browser["sessionsServed"].as_u64().unwrap_or(0)).collect();
     // One that has just been started to replace another one need not have any.
     let (used, started) = (served.iter().map(|served| u64::from(*served > 0)).sum::<u64>(), options.browsers);
     if used < started {
         faults.push(format!("only {used} of {started} browsers had a session: {served:?}"));
+    }
+    // Those of users with browsers of their own ended with their sessions.
+    let ready = logged(&proxy.log(), &["browser ready"]).len() as u64;
+    if options.dedicated > 0 && ready <= started {
+        faults.push(format!("no session had a browser of its own: {ready} were started"));
     }
     let facts = json!({
         "seed": options.seed,
@@ -196,6 +205,7 @@ async fn outcome(
         "differences between the records and the browsers": proxy.differences().await,
         "what the pool has done, and why": logged(&proxy.log(), &["decision=", "the browser differed"]),
         "tenants": options.tenants,
+        "users in browsers of their own": options.dedicated,
         "users": users,
         "clients": clients,
         "joined the session of another client": stage.joined.load(Ordering::Relaxed),

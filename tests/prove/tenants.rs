@@ -19,7 +19,8 @@ pub(crate) struct Tenants {
 }
 
 impl Tenants {
-    /// This many, with these names, without limits; their pages may reach the site, which is on this machine. They belong to a
+    /// This many, with these names, without limits; their pages may reach the site, which is on this machine, and their sessions
+    /// may have Chromes of their own. They belong to a
     /// server that is started with [`Tenants::flags`].
     pub(crate) fn new(count: usize, name: impl Fn(usize) -> String) -> Self {
         if count == 0 {
@@ -35,7 +36,10 @@ impl Tenants {
                 "[tenants.{name}]\n{settings}\n[[tenants.{name}.tokens]]\nname = \"t\"\nsha256 = \"{hash}\"\n"
             );
         };
-        tokens.iter().enumerate().for_each(|(at, token)| add(&name(at), "capabilities = [\"private-network\"]", token));
+        tokens
+            .iter()
+            .enumerate()
+            .for_each(|(at, token)| add(&name(at), "capabilities = [\"private-network\", \"dedicated\"]", token));
         add(OPERATOR, "capabilities = [\"admin\"]", &of_operator);
         let directory = tempfile::Builder::new().prefix("ghostmux-prove-").tempdir().expect("a directory");
         fs::write(directory.path().join("tenants.toml"), file).expect("written");

@@ -127,7 +127,7 @@ impl Front {
         let late = || EgressRefusal::UpstreamUnreachable("it did not answer in time".to_owned());
         let (answer, connection) = answered.map_err(|_| late())??;
         if answer.status().is_success() {
-            // The connection must be there until the connection is handed over.
+            // It must be there until it is handed over.
             self.carry(browser, async move {
                 let remote = hyper::upgrade::on(answer).await.ok().map(TokioIo::new);
                 drop(connection);

@@ -123,6 +123,8 @@ pub(crate) struct Stage {
     pub(crate) site: String,
     pub(crate) tenants: Tenants,
     pub(crate) seed: u64,
+    /// The sessions of users from this number on have Chromes of their own.
+    pub(crate) dedicated_from: usize,
     /// The end; without it, the proof ends after a number of checked messages.
     pub(crate) until: Option<Instant>,
     pub(crate) messages: u64,
@@ -250,7 +252,7 @@ impl User {
         let connected = match joined {
             // There is none, or it has ended.
             Err(why) if why.starts_with("404") => {
-                Wire::connect(&self.address, &self.on_server("/")).await.map(|wire| (wire, None))
+                Wire::connect(&self.address, &self.first_path()).await.map(|wire| (wire, None))
             }
             joined => joined,
         };
@@ -282,6 +284,13 @@ impl User {
     /// The number of its tenant.
     pub(crate) fn tenant(&self) -> usize {
         self.stage.checker.tenant_of(self.number)
+    }
+
+    /// The path of a new session.
+    fn first_path(&self) -> String {
+        let path = self.on_server("/");
+        let joint = if path.contains('?') { '&' } else { '?' };
+        if self.number < self.stage.dedicated_from { path } else { format!("{path}{joint}isolation=dedicated") }
     }
 
     /// A path of the server, with the token of its tenant.
