@@ -146,8 +146,10 @@ fn spawn_nice(command: &mut Command, nice: u8) -> io::Result<Child> {
         setpriority_process(None, getpriority_process(None)? + i32::from(nice))?;
         command.spawn()
     };
-    let spawned = thread::scope(|scope| scope.spawn(spawn).join());
-    spawned.unwrap_or_else(|_| Err(io::Error::other("the thread that starts the browser has panicked")))
+    thread::scope(|scope| {
+        let spawned = thread::Builder::new().spawn_scoped(scope, spawn)?.join();
+        spawned.unwrap_or_else(|_| Err(io::Error::other("the thread that starts the browser has panicked")))
+    })
 }
 
 impl Process {
