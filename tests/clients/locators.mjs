@@ -61,6 +61,49 @@ const TABLE = [
   selector('text=milk'), selector('"Milk"'), selector('li >> text=Buy'), selector('#list >> li >> nth=1'), selector('role=button[name="Submit"]'), selector('button:visible'),
   selector('//li'), selector('..'), selector('li:has(a)'), selector('id=name'), selector('data-testid=item'), selector('*css=li >> text=More'), selector('css=ul >> css=button'),
   selector('text=/^mil/i'), selector('#frame >> internal:control=enter-frame >> button'), selector('internal:role=button[disabled]'),
+  // Roles: of elements, given ones, and none.
+  role('form'), role('list'), role('rowgroup'), role('columnheader'), role('columnheader', { name: 'price' }), role('caption'), role('paragraph'),
+  role('heading', { name: 'hard on purpose' }), role('heading', { name: 'Second level', exact: true }), role('link', { name: 'Contact', exact: true }),
+  role('link', { name: 'prod' }), role('button', { name: 'Buy' }), role('button', { name: 'In the' }), role('button', { name: 'Value button', exact: true }),
+  role('button', { name: 'Disabled' }), role('button', { name: '' }), role('textbox', { name: 'Secret' }), role('textbox', { name: 'Read only', exact: true }),
+  role('textbox', { name: 'rich' }), role('textbox', { name: 'Shade' }), role('textbox', { name: 'story' }), role('radio'), role('radio', { name: 'e' }),
+  role('checkbox', { name: 'I agree', exact: true }), role('combobox', { name: 'fruit' }), role('listbox', { name: 'MANY' }), role('option'), role('option', { name: 'three' }),
+  role('spinbutton', { name: 'Age' }), role('row', { name: 'Coffee' }), role('cell'), role('img'), role('navigation', { name: 'main' }), role('iframe'), role('group'), role('none'),
+  // Texts: parts, wholes, in any case, through shadow roots; of buttons that are inputs; with white space and signs.
+  text('HELLO'), text('hello there'), text('Hello', true), text('HELLO there', true), text('Buy', true), text('buy'), text('Bread and butter', true), text('Level'),
+  text('Second level'), text('Locators that'), text('Prices'), text('Coffee'), text('3', true), text('Age'), text('I agree'), text('shadow'), text('In the shadow', true),
+  text('Deep shadow', true), text('Far'), text('old'), text('rich'), text('hello" to the world'), text('\\'), text('chocolate'), text('Hidden cheese'), text('Not in the tree'),
+  text('Apple'), text('Disabled', true), text('button'), text('Value button', true), text('Submit', true),
+  // Labels, placeholders, titles, alternative texts, test ids.
+  label('Full name', true), label('full NAME', true), label('name'), label('Colour'), label('Red'), label('Blue', true), label('Many'), label('Read'), label('Rich'), label('Main'),
+  label('age', true), label('Prices'), placeholder('example'), placeholder('Your story', true), placeholder('inner field'), placeholder(''),
+  [{ alt: 'logo', exact: true }, page.getByAltText('logo', { exact: true })], [{ alt: 'Another' }, page.getByAltText('Another')],
+  [{ title: 'Contact us', exact: true }, page.getByTitle('Contact us', { exact: true })], [{ title: 'LOGO' }, page.getByTitle('LOGO')],
+  [{ testId: 'other-item' }, page.getByTestId('other-item')], [{ testId: '' }, page.getByTestId('')],
+  // CSS, with the pseudo-classes of Playwright, and through shadow roots.
+  css('#open-host button'), css('#open-host >> span'), css('label input'), css('input:not([type])'), css('li:not(.odd)'), css('li.odd:not(:visible)'), css('button:text("buy")'),
+  css('button:text-is("Buy")'), css('li:has(button:text("Buy"))'), css('li:has-text("milk"):not(.odd)'), css('input:left-of(#email)'), css('button:below(h1)'), css('button:near(#submit)'),
+  css('li:nth-match(li, 2)'), css(':nth-match(li, 2)'), css('option:checked'), css('input:checked'), css(':is(h1, h2)'), css('select option:last-child'), css('table td:nth-child(2)'),
+  css('p:text-matches("^hel", "i")'), css('[aria-label]'), css('[aria-label="red" i]'), css('*:focus'), css('body > p'), css('p + p'), css('p ~ img'), css('#nested .deep'),
+  // Filters in filters, ends of lists, places in places.
+  [{ ...items, hasText: 'Buy', hasNotText: 'bread' }, page.locator('li', { hasText: 'Buy', hasNotText: 'bread' })],
+  [{ ...items, has: { css: 'button' }, hasNot: { css: 'a' } }, page.locator('li', { has: page.locator('button'), hasNot: page.locator('a') })],
+  [{ ...items, has: { role: 'button', name: 'Buy' }, visible: true }, page.locator('li', { has: page.getByRole('button', { name: 'Buy' }) }).filter({ visible: true })],
+  [{ ...items, visible: false }, page.locator('li').filter({ visible: false })], [{ ...items, nth: 3 }, page.locator('li').nth(3)],
+  [{ role: 'link', within: { role: 'navigation' } }, page.getByRole('navigation').getByRole('link')], [{ role: 'link', nth: 1, within: { css: 'nav' } }, page.locator('nav').getByRole('link').nth(1)],
+  [{ css: 'button', within: { ...items, nth: 1 } }, page.locator('li').nth(1).locator('button')], [{ text: 'Milk', within: { css: '#list' } }, page.locator('#list').getByText('Milk')],
+  [{ label: 'Shade', within: { css: '#open-host' } }, page.locator('#open-host').getByLabel('Shade')], [{ xpath: './/button', within: { css: '#list' } }, page.locator('#list').locator('xpath=.//button')],
+  [{ css: 'td', within: { role: 'row', name: 'Tea' } }, page.getByRole('row', { name: 'Tea' }).locator('td')],
+  // Frames.
+  [{ role: 'button', frame: { css: '#frame' } }, page.frameLocator('#frame').getByRole('button')], [{ placeholder: 'inner', frame: { css: '#frame' } }, page.frameLocator('#frame').getByPlaceholder('inner')],
+  [{ css: 'button', frame: { css: '#deep', frame: { css: '#frame' } } }, page.frameLocator('#frame').frameLocator('#deep').locator('button')],
+  [{ text: 'nothing', frame: { css: '#frame' } }, page.frameLocator('#frame').getByText('nothing')],
+  // Selectors of Playwright, as text.
+  selector('xpath=//td[text()="Tea"]'), selector('//button[contains(., "Buy")]'), selector('text="Buy"'), selector('text=/hello/i'), selector("text='Milk'"), selector('css=li >> nth=-1'),
+  selector('li >> visible=true'), selector('role=heading[level=2]'), selector('role=checkbox[checked=false]'), selector('role=radio[checked]'), selector('role=button[name=/^sub/i]'),
+  selector('role=option[selected]'), selector('role=button[include-hidden]'), selector('internal:text="hello"i'), selector('internal:label="email"i'), selector('internal:attr=[title="logo 2"i]'),
+  selector('internal:has-text="milk"i'), selector('li >> internal:has-text="milk"i'), selector('li >> internal:has="a"'), selector('li >> internal:has-not="button"'), selector('button >> internal:and="#submit"'),
+  selector('h1 >> internal:or="h2"'), selector('ul >> li >> button'), selector('li:light(.odd)'), selector('_react=x'), selector('unknown=x'), selector('css=['), selector('text='),
 ];
 
 let failed = 0;
