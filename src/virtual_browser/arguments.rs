@@ -317,8 +317,13 @@ fn cookies(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     }
 }
 
-/// Checks the URL of a request of the browser itself, for which no same-origin rule applies.
+/// Checks the URL of a request of the browser itself, for which no same-origin rule applies. On a worker that has ended the
+/// command ends the browser.
 fn network_resource(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
+    let of_worker = crash_rules::ended_worker(call, params);
+    if of_worker != Checked::AsIs {
+        return of_worker;
+    }
     let Some(address) = text(params, "url") else { return Checked::AsIs };
     match url::destination(&address) {
         Destination::OtherScheme => invalid("Unsupported URL scheme"),

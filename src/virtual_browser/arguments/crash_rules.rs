@@ -274,13 +274,17 @@ mod tests {
     }
 
     #[test]
-    fn response_bodies_are_refused_on_workers_that_may_have_ended() {
+    fn what_ends_chrome_is_refused_on_workers_that_may_have_ended() {
         use super::super::On;
-        let body = |kind: Kind, below: bool| {
-            let params = r#"{"requestId":"1"}"#;
-            check("Network.getResponseBody", params, On { kind, below }, others()) == Checked::AsIs
-        };
-        assert!(body(Kind::Page, false) && body(Kind::Iframe, true) && body(Kind::Worker, true));
-        assert!(!body(Kind::Worker, false) && !body(Kind::SharedWorker, false) && !body(Kind::ServiceWorker, true));
+        for (method, params) in [
+            ("Network.getResponseBody", r#"{"requestId":"1"}"#),
+            ("Network.loadNetworkResource", r#"{"url":"https://example.com/"}"#),
+        ] {
+            let passes = |kind: Kind, below: bool| check(method, params, On { kind, below }, others()) == Checked::AsIs;
+            assert!(passes(Kind::Worker, true), "{method}");
+            for (kind, below) in [(Kind::Worker, false), (Kind::SharedWorker, false), (Kind::ServiceWorker, true)] {
+                assert!(!passes(kind, below), "{method} on {kind:?}");
+            }
+        }
     }
 }

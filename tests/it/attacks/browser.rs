@@ -116,7 +116,7 @@ async fn requests_of_other_sessions_are_not_intercepted(arena: Arena) {
 
 /// B07: tracing needs a browser without other sessions.
 async fn tracing_is_refused_in_a_shared_browser(browser: Browser) {
-    let stage = Stage::with(browser, &[]).await;
+    let stage = Stage::with(browser, &["--browsers", "1"]).await;
     let params =
         json!({ "transferMode": "ReportEvents", "traceConfig": { "includedCategories": ["netlog", "loading"] } });
     stage.attack("B07", &[On::Root, On::Page], "Tracing.start", params.clone(), Says::Refused).await;

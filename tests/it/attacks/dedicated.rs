@@ -77,7 +77,7 @@ async fn an_own_browser_reaches_no_other_session() {
 /// O02: a session that ends its own browser again and again delays nobody, and no browser is left.
 #[tokio::test(flavor = "multi_thread")]
 async fn own_browsers_that_crash_delay_nobody() {
-    let proxy = Proxy::start(Browser::any().await, &["--dedicated-spares", "0"]).await;
+    let proxy = Proxy::start(Browser::any().await, &["--browsers", "1", "--dedicated-spares", "0"]).await;
     let victim = proxy.connect().await;
     let page = victim.page().await;
     for time in 0..12 {

@@ -49,6 +49,9 @@ async fn response_bodies_of_ended_workers_are_refused(arena: Arena) {
     stage.attack("Z08", &[On::Shared, On::Service], "Network.getResponseBody", body.clone(), Says::Refused).await;
     let bucket = json!({ "bucket": { "storageKey": stage.site.url("/"), "name": "" } });
     stage.attack("Z08", &[On::Shared, On::Service], "Storage.deleteStorageBucket", bucket, Says::Refused).await;
+    let url = stage.site.url("/x");
+    let resource = json!({ "url": url, "options": { "disableCache": true, "includeCredentials": true } });
+    stage.attack("Z08", &[On::Shared, On::Service], "Network.loadNetworkResource", resource, Says::Refused).await;
     // A dedicated worker whose page does not auto-attach to it.
     client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
     let page = client.page_at(&stage.site.url("/attacker?dedicated")).await;
