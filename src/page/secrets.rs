@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{driven::Page, step::Step};
 use crate::{
-    api_types::{AnyValue, Bad},
+    api_types::{AnyValue, Bad, Secret},
     session::pages::PageError,
 };
 
@@ -71,9 +71,7 @@ impl Page {
             Text::Secret { name, totp } => (name, totp),
         };
         self.waits_for(format!("{selector} to be visible, enabled and editable"));
-        let (_, Step { text: origin, .. }) =
-            self.step(what, Some(selector), "origin", json!({ "force": force })).await?;
-        let secret = self.session().secret(named, &origin)?;
+        let (secret, origin) = self.secret_for(what, selector, named, force).await?;
         self.put(what, selector, (secret.reveal(), &origin), false).await?;
         self.settle().await
     }
@@ -91,9 +89,7 @@ impl Page {
             Text::Plain(text) => return self.type_text(text, delay).await,
             Text::Secret { name, totp } => (name, totp),
         };
-        let force = json!({ "force": true });
-        let (_, Step { text: origin, .. }) = self.step(what, Some(selector), "origin", force).await?;
-        let secret = self.session().secret(named, &origin)?;
+        let (secret, origin) = self.secret_for(what, selector, named, true).await?;
         self.waits_for("the secret to be typed");
         for sign in secret.reveal().chars() {
             self.put(what, selector, (sign.encode_utf8(&mut [0; 4]), &origin), true).await?;
@@ -102,6 +98,20 @@ impl Page {
             }
         }
         self.settle().await
+    }
+
+    /// A secret that may be typed in the document of a field, and the origin of that document. Without `force` it waits until
+    /// the field can be filled.
+    async fn secret_for(
+        &self,
+        what: &'static str,
+        selector: &str,
+        named: (&str, bool),
+        force: bool,
+    ) -> Result<(Secret, String), PageError> {
+        let (_, Step { text: origin, .. }) =
+            self.step(what, Some(selector), "origin", json!({ "force": force })).await?;
+        Ok((self.session().secret(named, &origin)?, origin))
     }
 
     /// Puts a text into a field of a document of this origin, in place of what it has, or at the cursor.

@@ -6,7 +6,8 @@
 //! here and its removal, `place` says in which browsers a session may be, `extensions` from where it may load some,
 //! `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `page` finds the session
 //! of a page, `page_actions` has what is done in pages, `brief` the sessions of one action, `jobs` has requests whose callers
-//! do not wait, `secrets` what pages are given and callers do not see, `handle` is a session as all of these know it, `hibernation` restores hibernated sessions and saves live ones, `room` limits large documents.
+//! do not wait, `secrets` what pages are given and callers do not see, `hibernation` restores hibernated sessions and saves
+//! live ones, `room` limits large documents. `handle` is a session as all of these know it.
 
 mod access;
 mod brief;

@@ -71,10 +71,7 @@ impl Document {
         operation.insert("operationId".to_owned(), json!(name));
         let mut parameters = Vec::new();
         if let Some(member) = rest.id {
-            let mut schema = json!({ "type": "string" });
-            if let Some(pattern) = input.schema["properties"][member].get("pattern") {
-                schema["pattern"] = pattern.clone();
-            }
+            let schema = in_path(&input.schema, member);
             without(&mut input.schema, member);
             // Both kinds of resources have an id.
             let what = if member == "id" { "session" } else { member };
@@ -84,10 +81,11 @@ impl Document {
             }));
         }
         if let Some(member) = rest.second {
+            let schema = in_path(&input.schema, member);
             without(&mut input.schema, member);
             parameters.push(json!({
                 "name": member, "in": "path", "required": true, "description": of_second(member),
-                "schema": { "type": "string" },
+                "schema": schema,
             }));
         }
         if rest.input == RestInput::Query {
@@ -202,6 +200,15 @@ impl Document {
         responses.sort_keys();
         Value::Object(responses)
     }
+}
+
+/// The schema of a member of the input that the path gives: a text, with the pattern of the member if it has one.
+fn in_path(input: &Value, member: &str) -> Value {
+    let mut schema = json!({ "type": "string" });
+    if let Some(pattern) = input["properties"][member].get("pattern") {
+        schema["pattern"] = pattern.clone();
+    }
+    schema
 }
 
 fn of_second(member: &str) -> String {

@@ -57,6 +57,9 @@ async function states(element, wanted) {
   return lacking(result);
 }
 
+// What a field lacks to be filled.
+const fillable = element => states(element, ['visible', 'enabled', 'editable', 'non-inert']);
+
 function clickablePoint(element) {
   const rects = [...element.getClientRects()];
   if (!rects.length)
@@ -135,11 +138,9 @@ const steps = {
     return { status: 'done', is: injected.elementState(element, 'checked').matches };
   },
   async fill(element, { value, force }) {
-    if (!force) {
-      const answer = await states(element, ['visible', 'enabled', 'editable', 'non-inert']);
-      if (answer)
-        return answer;
-    }
+    const answer = force ? undefined : await fillable(element);
+    if (answer)
+      return answer;
     const result = injected.fill(element, value);
     if (result === 'error:notconnected')
       return retry('the element was removed from the document');
@@ -147,12 +148,8 @@ const steps = {
   },
   // The origin of the document of a field that can be filled.
   async origin(element, { force }) {
-    if (!force) {
-      const answer = await states(element, ['visible', 'enabled', 'editable', 'non-inert']);
-      if (answer)
-        return answer;
-    }
-    return { status: 'done', text: globalThis.origin };
+    const answer = force ? undefined : await fillable(element);
+    return answer ?? { status: 'done', text: globalThis.origin };
   },
   // Puts a secret into a field, or at the cursor: no other document gets it, as nothing comes between the check and that.
   secret(element, { value, origin, atCursor }) {
