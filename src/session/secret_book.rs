@@ -18,7 +18,7 @@ use crate::{
 /// How long a text may be, in characters. A shorter one is not replaced by its name where a page shows it: it would be everywhere.
 const VALUE: std::ops::RangeInclusive<usize> = 4..=4096;
 const ORIGINS: std::ops::RangeInclusive<usize> = 1..=20;
-/// Most texts of which a session remembers that they were typed: the oldest is a one-time password that holds no more.
+/// Most texts of which a session remembers that they were typed. A one-time password, which holds no more, makes room first.
 const TYPED_MOST: usize = 100;
 
 /// The secrets of all owners; cheap to clone.
@@ -201,6 +201,8 @@ pub(super) struct TypedSecrets {
 
 struct TypedSecret {
     text: Secret,
+    /// Whether it is a one-time password.
+    is_once: bool,
     /// How it stands in texts of answers, the longest first.
     forms: Vec<Secret>,
     /// The same as a part of JSON.
@@ -211,58 +213,64 @@ struct TypedSecret {
 
 impl TypedSecrets {
     /// Remembers that a secret is typed; called before it is.
-    pub(super) fn note(&self, name: &str, text: &Secret) {
+    pub(super) fn note(&self, (name, is_once): (&str, bool), text: &Secret) {
         let mut typed = self.typed();
         typed.retain(|known| known.text != *text);
         if typed.len() >= TYPED_MOST {
-            typed.remove(0);
+            let oldest = typed.iter().position(|known| known.is_once).unwrap_or(0);
+            typed.remove(oldest);
         }
         let forms = forms(text.reveal());
         let in_json = forms.iter().map(|form| Secret::new(quoted(form.reveal()))).collect();
-        typed.push(TypedSecret { text: text.clone(), forms, in_json, shown: format!("[secret {name}]") });
+        typed.push(TypedSecret { text: text.clone(), is_once, forms, in_json, shown: format!("[secret {name}]") });
     }
 
     /// Replaces them in a text.
     pub(super) fn hide(&self, text: &mut String) {
-        for TypedSecret { forms, shown, .. } in &*self.typed() {
-            for form in forms {
-                if text.contains(form.reveal()) {
-                    *text = text.replace(form.reveal(), shown);
-                }
-            }
-        }
+        hide(&self.typed(), text);
     }
 
     /// Replaces them in the texts of a JSON document: a secret such as `true` stands in others too.
     pub(super) fn hide_in_json(&self, json: &mut String) {
+        let typed = self.typed();
         let is_in = |TypedSecret { in_json, .. }: &TypedSecret| in_json.iter().any(|form| json.contains(form.reveal()));
-        if !self.typed().iter().any(is_in) {
+        if !typed.iter().any(is_in) {
             return;
         }
         if let Ok(mut document) = serde_json::from_str(json) {
-            self.hide_in_value(&mut document);
+            hide_in_value(&typed, &mut document);
             *json = document.to_string();
-        }
-    }
-
-    fn hide_in_value(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => self.hide(text),
-            Value::Array(values) => values.iter_mut().for_each(|value| self.hide_in_value(value)),
-            Value::Object(members) => {
-                let hidden = std::mem::take(members).into_iter().map(|(mut name, mut value)| {
-                    self.hide(&mut name);
-                    self.hide_in_value(&mut value);
-                    (name, value)
-                });
-                *members = hidden.collect();
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 
     fn typed(&self) -> MutexGuard<'_, Vec<TypedSecret>> {
         self.typed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hide(typed: &[TypedSecret], text: &mut String) {
+    for TypedSecret { forms, shown, .. } in typed {
+        for form in forms {
+            if text.contains(form.reveal()) {
+                *text = text.replace(form.reveal(), shown);
+            }
+        }
+    }
+}
+
+fn hide_in_value(typed: &[TypedSecret], value: &mut Value) {
+    match value {
+        Value::String(text) => hide(typed, text),
+        Value::Array(values) => values.iter_mut().for_each(|value| hide_in_value(typed, value)),
+        Value::Object(members) => {
+            let hidden = std::mem::take(members).into_iter().map(|(mut name, mut value)| {
+                hide(typed, &mut name);
+                hide_in_value(typed, &mut value);
+                (name, value)
+            });
+            *members = hidden.collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -413,7 +421,7 @@ mod tests {
     #[test]
     fn typed_secrets_are_hidden_however_they_are_written() {
         let typed = TypedSecrets::default();
-        typed.note("login", &Secret::new("p@ss \"<w>&\"".to_owned()));
+        typed.note(("login", false), &Secret::new("p@ss \"<w>&\"".to_owned()));
         let texts = [
             "p@ss \"<w>&\"",
             "- textbox: \"p@ss \\\"<w>&\\\"\"",
@@ -429,7 +437,7 @@ mod tests {
             assert!(text.contains("[secret login]") && !text.contains("ss"), "{text}");
         }
         for (plain, secret) in [(r#"["p@ss",true,1234]"#, "true"), (r#"["p@ss",true,1234]"#, "1234")] {
-            typed.note("other", &Secret::new(secret.to_owned()));
+            typed.note(("other", false), &Secret::new(secret.to_owned()));
             let mut other = plain.to_owned();
             typed.hide_in_json(&mut other);
             assert_eq!(other, plain, "{secret} is no text there");
@@ -437,8 +445,11 @@ mod tests {
         let mut name = r#"{"true":"untrue"}"#.to_owned();
         typed.hide_in_json(&mut name);
         assert_eq!(name, r#"{"[secret other]":"un[secret other]"}"#);
-        (0..TYPED_MOST).for_each(|at| typed.note("otp", &Secret::new(format!("{at:06}"))));
+        (0..TYPED_MOST).for_each(|at| typed.note(("otp", true), &Secret::new(format!("{at:06}"))));
         assert_eq!(typed.typed().len(), TYPED_MOST);
+        let mut text = texts[0].to_owned();
+        typed.hide(&mut text);
+        assert_eq!(text, "[secret login]", "one-time passwords make room for each other");
         assert!(!format!("{typed:?}").contains("000001"));
     }
 }

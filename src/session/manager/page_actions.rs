@@ -173,7 +173,7 @@ impl PageSession for SessionOfPages {
 
     fn secret(&self, named: (&str, bool), origin: &str) -> Result<Secret, PageError> {
         let typed = self.secrets.typed(&self.handle.session_info.owner, named, origin, Timestamp::now())?;
-        self.handle.typed.note(named.0, &typed);
+        self.handle.typed.note(named, &typed);
         Ok(typed)
     }
 
