@@ -309,6 +309,7 @@ impl Mirror {
         target.number = self.number;
         json.clone_into(&mut target.info);
         target.kind = Some(kind);
+        target.chromes_kind = Some(info.kind);
         target.presentable = kind.is_ordinary() && kind != Kind::Tab && !own;
         target.has_opener = info.opener.is_some();
         target.can_access_opener = info.can_access_opener;

@@ -120,6 +120,7 @@ impl Mirror {
             let kind = self.extensions.kind_of(info);
             let target = self.targets.place(&info.id, info.context.as_ref(), None);
             target.kind = Some(kind);
+            target.chromes_kind = Some(info.kind);
             json.clone_into(&mut target.info);
         }
         let target = self.targets.entry(&info.id);
@@ -230,14 +231,14 @@ impl Mirror {
     /// Resumes and *then* detaches, without waiting for the reply, which may come only after every
     /// holder has resumed. But a shared worker whose holder detaches before the reply never starts,
     /// and a service worker often does not (*measured*, shell and full, 156): for these the reply
-    /// is waited for.
+    /// is waited for, also for those of extensions that are not shown.
     pub(super) fn release_hold(&mut self, flavour: Flavour, id: &TargetId) {
         let Some(target) = self.targets.get_mut(id) else { return };
         target.deadline = None;
         let Some(child) = target.held[flavour as usize].take() else { return };
         // After the commands that the target's client has already sent for execution before it
         // runs.
-        let waits_for_reply = target.kind.is_some_and(Kind::is_worker);
+        let waits_for_reply = target.chromes_kind.is_some_and(Kind::is_worker);
         let lease = self.targets.owner(id.as_str());
         let on = self.watchers[flavour as usize].clone();
         if waits_for_reply {

@@ -16,7 +16,10 @@ use crate::cdp::{
 #[derive(Debug, Default)]
 pub(super) struct Target {
     pub(super) info: String,
+    /// The kind that decides whether it is shown.
     pub(super) kind: Option<Kind>,
+    /// The kind that Chrome says, also if it is not shown.
+    pub(super) chromes_kind: Option<Kind>,
     context: Option<ContextId>,
     /// For a tab: its page was announced and is an ordinary one. True for all other targets that
     /// may be shown.

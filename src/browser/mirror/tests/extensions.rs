@@ -29,10 +29,10 @@ fn others_are_hidden_as_all_that_is_chromes_own() {
          root R 1
          auto R page
          create W service_worker C at:chrome-extension://{OWN}/worker.js
-         attach WW W PW paused at:chrome-extension://{OWN}/worker.js => resume WW, detach WW on PW
+         attach WW W PW paused at:chrome-extension://{OWN}/worker.js => let WW go on PW when it runs
          extension {OWN}
          create V service_worker C at:chrome-extension://{CHROMES}/worker.js
-         attach WV V PW paused at:chrome-extension://{CHROMES}/worker.js => resume WV, detach WV on PW
+         attach WV V PW paused at:chrome-extension://{CHROMES}/worker.js => let WV go on PW when it runs
          create T tab C
          create P page C => 1: created T, 1: created P
          change P at:chrome-extension://{CHROMES}/index.html => 1: destroyed P"

@@ -32,6 +32,7 @@ fn shown_kind(info: &TargetInfo) -> Kind {
 struct Target {
     info: String,
     kind: Option<Kind>,
+    chromes_kind: Option<Kind>,
     context: Option<ContextId>,
     /// For a tab: its page was announced and is an ordinary one. True for all other targets that
     /// may be shown.
@@ -294,6 +295,7 @@ impl Plain {
         target.number = self.number;
         json.clone_into(&mut target.info);
         target.kind = Some(kind);
+        target.chromes_kind = Some(info.kind);
         target.context.clone_from(&info.context);
         target.parent.clone_from(&info.parent);
         target.presentable = kind.is_ordinary() && kind != Kind::Tab && !own;

@@ -117,6 +117,7 @@ impl Plain {
         let target = self.targets.entry(info.id.clone()).or_default();
         if target.kind.is_none() {
             target.kind = Some(shown_kind(info));
+            target.chromes_kind = Some(info.kind);
             target.context.clone_from(&info.context);
             json.clone_into(&mut target.info);
         }
@@ -224,7 +225,7 @@ impl Plain {
         // After the commands that the target's client has already sent for execution before it
         // runs.
         let context = target.context.clone();
-        let waits_for_reply = target.kind.is_some_and(Kind::is_worker);
+        let waits_for_reply = target.chromes_kind.is_some_and(Kind::is_worker);
         let lease = self.context_owner(context.as_ref());
         let on = self.watchers[flavour as usize].clone();
         if waits_for_reply {
