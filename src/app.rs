@@ -373,6 +373,7 @@ async fn plan(
             has_extensions: config.extensions_dir.is_some(),
             egress: gates,
             is_gated,
+            in_namespace: local.netns,
         }));
         origin = Origin::Local(found, directory);
     }

@@ -22,6 +22,7 @@ mod internal;
 mod lease;
 mod link;
 mod mirror;
+pub mod namespace;
 mod openings;
 mod permits;
 mod pixels;

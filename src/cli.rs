@@ -3,6 +3,7 @@
 
 mod client;
 pub mod doctor;
+pub mod namespace;
 pub mod server;
 pub mod snapshot;
 #[cfg(feature = "tls")]

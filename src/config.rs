@@ -238,24 +238,6 @@ impl Config {
         usize::try_from(self.warm).unwrap_or(usize::MAX)
     }
 
-    /// Whether browsers are started on this machine: beside remote ones only if a setting says how many.
-    pub fn has_local_browsers(&self) -> bool {
-        self.browser_url.is_empty() || self.browsers.is_some() || self.max_browsers > 0
-    }
-
-    /// The sources of the browsers.
-    pub fn browser_sources(&self) -> BrowserSources {
-        let local = self.has_local_browsers().then(|| LocalBrowsers {
-            path: self.browser_path.clone(),
-            args: self.browser_args.clone(),
-            no_sandbox: self.no_sandbox,
-            codec: self.codec,
-            cgroups: self.browser_cgroups,
-            nice: self.browser_nice,
-        });
-        BrowserSources { local, remote: self.browser_url.clone() }
-    }
-
     /// The deadlines of sessions.
     pub fn deadlines(&self) -> Deadlines {
         let endless = |default, most: Duration| {

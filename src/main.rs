@@ -11,13 +11,14 @@ use ghostmux::{
     api_types,
     app::{self, SetLog},
     cli::{
-        doctor,
+        doctor, namespace,
         server::{self, ServerCommandError},
         snapshot::{self, SnapshotCommandError},
         token::{self, TokenCommandError},
     },
     config::{self, Config, ConfigError, ConfigSource, LogFormat, RawConfig},
 };
+use tokio::runtime::{self, Runtime};
 use tracing_subscriber::{EnvFilter, reload};
 
 /// 2 is also what clap ends with when it cannot read the arguments.
@@ -39,7 +40,16 @@ Exit codes:
 #[command(name = "ghostmux", version, after_help = EXIT_CODES, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    program: Program,
+}
+
+#[derive(Debug, Subcommand)]
+enum Program {
+    #[command(flatten)]
+    Command(Command),
+    /// What ghostmux runs for the network namespace of a browser.
+    #[command(hide = true, subcommand)]
+    Namespace(namespace::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,9 +114,13 @@ enum ApiDocument {
     Reference,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Cli::parse().command).await {
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().program {
+        // Only a process without another thread may enter a user namespace.
+        Program::Namespace(arguments) => namespace::run(&arguments).map(|()| 0).context("a network namespace"),
+        Program::Command(command) => runtime().and_then(|runtime| runtime.block_on(run(command))),
+    };
+    match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             // One line: the error, then its causes.
@@ -114,6 +128,10 @@ async fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
 
 async fn run(command: Command) -> anyhow::Result<u8> {

@@ -64,6 +64,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
         has_extensions: false,
         egress: None,
         is_gated: false,
+        in_namespace: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let pool = Pool::start(plan, Metrics::default().into()).await?;

@@ -378,6 +378,7 @@ mod tests {
             has_extensions: false,
             egress: None,
             is_gated: false,
+            in_namespace: false,
         };
         let (source, special) = (Source::Local(launch), LaunchSpec::default());
         let started = start(BrowserId(1), &source, &special, false, Shares::default(), Arc::default()).await;
@@ -413,7 +414,7 @@ mod tests {
         }
         let group = Cgroup { path: path.clone(), wanted: Mutex::default(), writing: Mutex::new(()) };
         // It leaves a child behind, as Chrome does when it is killed.
-        let mut command = program(Path::new("/bin/sh"), Some(&group));
+        let mut command = program(Path::new("/bin/sh"), Some(&group), None);
         let mut child = command.args(["-c", "sleep 1000 & sleep 1000"]).spawn().expect("it starts");
         let pid = child.id().expect("it runs").to_string();
         let inside =

@@ -8,11 +8,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
-use super::Browser;
+use super::{Browser, namespace::NetworkNamespace};
 use crate::{
     cdp::ids::ContextId,
     port::egress::{
-        BrowserGates, EgressBinding, EgressGate, EgressGates, GateFront, OpenedGate, Strays, UpstreamProxy,
+        BrowserGates, EgressBinding, EgressGate, EgressGates, GateFront, GateSockets, OpenedGate, Strays, UpstreamProxy,
     },
 };
 
@@ -29,16 +29,28 @@ pub(super) struct BrowserEgress {
     /// The front of the gate of a context that is like all others. `None` if such a context has no gate: then only those have
     /// one for which a client names a proxy.
     standard: Option<GateFront>,
+    /// The network namespace of the browser, if it has one of its own.
+    namespace: Option<Arc<NetworkNamespace>>,
 }
 
 impl BrowserEgress {
     /// Opens the gates that a browser needs before it is started. `standard` is the front of the gate of a context that is
     /// like all others, if such a context is to have one; `has_native` says whether a session is to use Chrome's own default
     /// context.
-    pub(super) fn open(all: &dyn EgressGates, standard: Option<GateFront>, has_native: bool) -> io::Result<Self> {
-        let gates = all.of_browser()?;
+    pub(super) fn open(
+        all: &dyn EgressGates,
+        standard: Option<GateFront>,
+        has_native: bool,
+        namespace: Option<Arc<NetworkNamespace>>,
+    ) -> io::Result<Self> {
+        let gates = all.of_browser(namespace.clone().map(|namespace| namespace as Arc<dyn GateSockets>))?;
         let native = standard.filter(|_| has_native).map(|front| gates.open(front)).transpose()?;
-        Ok(Self { gates, native, standard })
+        Ok(Self { gates, native, standard, namespace })
+    }
+
+    /// The network namespace of the browser, if it has one of its own.
+    pub(super) fn namespace(&self) -> Option<&NetworkNamespace> {
+        self.namespace.as_deref()
     }
 
     /// Whether all its contexts have gates.
@@ -285,7 +297,7 @@ mod tests {
     }
 
     fn browser(standard: Option<GateFront>) -> BrowserEgress {
-        BrowserEgress { gates: Arc::new(FakeGates::default()), native: None, standard }
+        BrowserEgress { gates: Arc::new(FakeGates::default()), native: None, standard, namespace: None }
     }
 
     fn lease() -> LeaseEgress {
@@ -369,10 +381,10 @@ mod tests {
     fn flags_leave_chrome_no_way_but_the_gates() {
         let (gates, native) = (Arc::new(FakeGates::default()), None);
         let standard = Some(GateFront::Socks5);
-        let flags = BrowserEgress { gates: gates.clone(), native, standard }.flags();
+        let flags = BrowserEgress { gates: gates.clone(), native, standard, namespace: None }.flags();
         assert_eq!(flags[..2], ["--proxy-server=socks5://127.9.9.9:1", "--proxy-bypass-list=<-loopback>"]);
         let native = Some(gates.open(GateFront::Socks5).expect("a gate"));
-        let egress = BrowserEgress { gates, native, standard };
+        let egress = BrowserEgress { gates, native, standard, namespace: None };
         assert_eq!(egress.flags()[0], "--proxy-server=socks5://127.0.0.2:0");
         let lease = LeaseEgress::new(Some(egress.clone()), None);
         lease.take_native();

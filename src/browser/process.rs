@@ -6,6 +6,7 @@
 
 use std::{
     borrow::Cow,
+    ffi::OsString,
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -37,7 +38,9 @@ use tokio::{
 use super::{
     cgroup::{Cgroup, Cgroups},
     codec::{Codec, CodecChoice},
+    egress::BrowserEgress,
     find::merge,
+    namespace::NetworkNamespace,
     screen,
     transport::Pipe,
 };
@@ -86,6 +89,8 @@ pub struct Launch {
     pub egress: Option<Arc<dyn EgressGates>>,
     /// Whether all its contexts are to have gates; otherwise those for which a client names a proxy.
     pub is_gated: bool,
+    /// Whether each browser is to be in a network namespace of its own. Then all its contexts have gates.
+    pub in_namespace: bool,
 }
 
 impl Launch {
@@ -153,11 +158,10 @@ fn spawn_nice(command: &mut Command, nice: u8) -> io::Result<Child> {
 }
 
 impl Process {
-    /// Starts Chrome with the pipe on fds 3 and 4; on a user data directory that stays, or one of its own. `gated` are the
-    /// flags that no other flag may undo.
+    /// Starts Chrome with the pipe on fds 3 and 4; on a user data directory that stays, or one of its own; with these gates.
     pub(super) fn start(
         launch: &Launch,
-        gated: &[String],
+        egress: Option<&BrowserEgress>,
         user_data: Option<Arc<dyn LockedDirectory>>,
         screen: Option<ScreenSize>,
         codec: Codec,
@@ -171,10 +175,11 @@ impl Process {
         let read = Receiver::from_owned_fd(events_in.into())?;
 
         let cgroup = launch.cgroups.as_ref().map(|cgroups| cgroups.make()).transpose()?.map(Arc::new);
+        let namespace = egress.and_then(BrowserEgress::namespace);
         let (mut command, mut inherited) = match screen {
-            None => (program(&launch.binary, cgroup.as_deref()), Vec::new()),
+            None => (program(&launch.binary, cgroup.as_deref(), namespace), Vec::new()),
             Some(size) => {
-                let shell = program(Path::new("/bin/sh"), cgroup.as_deref());
+                let shell = program(Path::new("/bin/sh"), cgroup.as_deref(), namespace);
                 screen::program_with(size, &profile.0, &launch.binary, shell)?
             }
         };
@@ -184,7 +189,8 @@ impl Process {
                 Codec::Json => "--remote-debugging-pipe",
                 Codec::Cbor => "--remote-debugging-pipe=cbor",
             })
-            .args(gated)
+            // No other flag may undo these.
+            .args(egress.map(BrowserEgress::flags).unwrap_or_default())
             .arg(user_data_flag(user_data.as_ref().map_or(&*profile.0, |kept| kept.path())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -310,12 +316,17 @@ fn user_data_flag(directory: &Path) -> String {
     format!("--user-data-dir={}", directory.display())
 }
 
-/// The command that becomes the browser. It is in its control group before it starts anything.
-pub(super) fn program(binary: &Path, cgroup: Option<&Cgroup>) -> Command {
+/// The command that becomes the browser. It is in its network namespace and its control group before it starts anything.
+pub(super) fn program(binary: &Path, cgroup: Option<&Cgroup>, namespace: Option<&NetworkNamespace>) -> Command {
     const ENTER: &str = "echo $$ > \"$1\" || exit; shift; exec \"$@\"";
-    let Some(cgroup) = cgroup else { return Command::new(binary) };
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", ENTER, "ghostmux-enter"]).arg(cgroup.procs()).arg(binary);
+    let mut words = namespace.map(NetworkNamespace::entrance).unwrap_or_default();
+    if let Some(cgroup) = cgroup {
+        words.extend(["/bin/sh", "-c", ENTER, "ghostmux-enter"].map(OsString::from));
+        words.push(cgroup.procs().into());
+    }
+    words.push(binary.into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
     command
 }
 

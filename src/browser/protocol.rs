@@ -47,9 +47,10 @@ pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, Proto
         has_extensions: false,
         egress: None,
         is_gated: false,
+        in_namespace: false,
     };
     // The open pipe keeps Chrome alive until the answer is there.
-    let (process, _pipe) = Process::start(&launch, &[], None, None, Codec::Json)?;
+    let (process, _pipe) = Process::start(&launch, None, None, None, Codec::Json)?;
     let port = port(process.profile()).await;
     Ok(remote::get_from(&format!("127.0.0.1:{port}"), &[], PATH).await?)
 }

@@ -18,6 +18,7 @@ use super::{
     egress::BrowserEgress,
     link::{End, Link, Stop},
     mirror::Mirror,
+    namespace::{self, NamespaceError, NetworkNamespace},
     openings::Openings,
     permits::Permits,
     process::{Launch, Process},
@@ -36,7 +37,10 @@ use crate::{
     },
     config::RemoteUrl,
     metrics::Metrics,
-    port::{BrowserId, Identity, LaunchSpec, ScreenSize, UserData, egress::GateFront},
+    port::{
+        BrowserId, Identity, LaunchSpec, ScreenSize, UserData,
+        egress::{EgressGates, GateFront},
+    },
 };
 
 /// Time limit from the start of Chrome to its first replies.
@@ -69,6 +73,11 @@ pub enum BrowserError {
     /// The gates of a browser cannot be opened.
     #[error("cannot open the gates (egress) of a browser: {0}")]
     NoGate(io::Error),
+    /// It can have no network namespace.
+    #[error(
+        "browser_netns: a browser cannot have a network namespace of its own: {0}; remove browser_netns to do without"
+    )]
+    NoNamespace(#[from] NamespaceError),
     /// The remote browser cannot be reached.
     #[error("cannot connect to the browser at {url}: {error}")]
     Connect {
@@ -263,7 +272,10 @@ struct Special<'a> {
 }
 
 async fn open_local(launch: &Launch, special: Special<'_>, codec: Codec) -> Result<Opened, BrowserError> {
-    let egress = launch.egress.as_ref().map(|gates| BrowserEgress::open(&**gates, special.front, special.has_native));
+    let namespace = if launch.in_namespace { Some(namespace_for_one().await?) } else { None };
+    let open =
+        |gates: &Arc<dyn EgressGates>| BrowserEgress::open(&**gates, special.front, special.has_native, namespace);
+    let egress = launch.egress.as_ref().map(open);
     let egress = match egress.transpose() {
         Ok(Some(egress)) => Some(egress),
         Ok(None) if special.front.is_none() => None,
@@ -277,8 +289,7 @@ async fn open_local(launch: &Launch, special: Special<'_>, codec: Codec) -> Resu
     let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
     let left = || spawn(io::Error::other("the session that asked for it has left"));
     let user_data = special.user_data.map(|user_data| user_data.locked().ok_or_else(left)).transpose()?;
-    let gated = egress.as_ref().map(BrowserEgress::flags).unwrap_or_default();
-    let (process, pipe) = Process::start(launch, &gated, user_data, special.screen, codec).map_err(spawn)?;
+    let (process, pipe) = Process::start(launch, egress.as_ref(), user_data, special.screen, codec).map_err(spawn)?;
     if let (Some(egress), Some(group)) = (&egress, process.id()) {
         egress.started(group);
     }
@@ -295,6 +306,18 @@ async fn open_local(launch: &Launch, special: Special<'_>, codec: Codec) -> Resu
         }
         Err(_) => Err(BrowserError::Silent),
     }
+}
+
+/// A network namespace for one browser.
+async fn namespace_for_one() -> Result<Arc<NetworkNamespace>, NamespaceError> {
+    let made = namespace::make().await?;
+    if let Some(error) = made.without_interface() {
+        tracing::warn!(
+            error,
+            "pages believe to be offline: the network namespace of a browser can have no interface (veth)"
+        );
+    }
+    Ok(Arc::new(made))
 }
 
 async fn open_remote(url: &RemoteUrl) -> Result<Opened, BrowserError> {

@@ -22,7 +22,10 @@ use self::machine::Machine;
 #[cfg(feature = "tls")]
 use crate::config::Expiry;
 use crate::{
-    browser::find::{self, FindError, Found},
+    browser::{
+        find::{self, FindError, Found},
+        namespace,
+    },
     config::{Config, LocalBrowsers},
 };
 
@@ -103,6 +106,9 @@ async fn examine_local(local: &LocalBrowsers, config: &Config) -> Vec<Check> {
         checks.push(checks::start(&outcome, without_sandbox));
     }
     checks.push(checks::sandbox(&machine, local.no_sandbox, setuid_helper));
+    if local.netns {
+        checks.push(checks::namespace(namespace::try_one().await));
+    }
     checks.push(checks::shared_memory(machine.shared_memory));
     checks.push(checks::fonts(&machine.fonts));
     checks.push(checks::size(&machine));

@@ -16,7 +16,7 @@ impl Config {
     /// Whether the requests of sessions pass gates.
     pub fn is_gated(&self) -> bool {
         match self.egress {
-            EgressMode::Auto => self.tenants.is_some(),
+            EgressMode::Auto => self.tenants.is_some() || self.browser_netns,
             EgressMode::Gated => true,
             EgressMode::Open => false,
         }
@@ -24,6 +24,16 @@ impl Config {
 
     /// Refuses settings that would open a way around the gates, or have no effect without them.
     pub(super) fn check_egress(&self, layers: &Layers) -> Result<(), ConfigError> {
+        if let Some(said) = layers.given("browser_netns").filter(|_| self.browser_netns) {
+            if !self.is_gated() {
+                return Err(
+                    said.conflict("leaves pages no way but gates, and egress=open has none; remove one of the two")
+                );
+            }
+            if !self.has_local_browsers() {
+                return Err(said.conflict("is for browsers that are started here, and none is: all have a browser_url"));
+            }
+        }
         if !self.is_gated() {
             let given = ["egress_deny", "egress_dns", "egress_ports"].into_iter().find_map(|key| layers.given(key));
             return given.map_or(Ok(()), |said| {
@@ -50,7 +60,19 @@ mod tests {
     fn servers_with_tenants_have_gates_unless_they_are_open() {
         let is_gated = |settings: &[(&str, &str)]| config(settings).expect("valid").is_gated();
         assert!(!is_gated(&[]) && is_gated(&[("egress", "gated")]) && is_gated(&[("tenants", "/x")]));
-        assert!(!is_gated(&[("tenants", "/x"), ("egress", "open")]));
+        assert!(!is_gated(&[("tenants", "/x"), ("egress", "open")]) && is_gated(&[("browser_netns", "true")]));
+    }
+
+    #[test]
+    fn browsers_have_network_namespaces_only_with_gates_and_only_here() {
+        for (key, text, what) in
+            [("egress", "open", "remove one of the two"), ("browser_url", "ws://host:1/", "started here")]
+        {
+            let error = config(&[("browser_netns", "true"), (key, text)]).expect_err(text);
+            assert!(error.contains("--browser-netns: ") && error.contains(what), "{error}");
+            assert!(config(&[("browser_netns", "false"), (key, text)]).is_ok(), "{text}");
+        }
+        assert!(config(&[("browser_netns", "true"), ("egress", "gated")]).is_ok());
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct LocalBrowsers {
     pub cgroups: bool,
     /// How much lower the priority of each is than that of this process.
     pub nice: u8,
+    /// Whether each is in a network namespace of its own.
+    pub netns: bool,
 }
 
 /// What the control group of a browser limits.
@@ -127,6 +129,25 @@ impl Config {
                 memory: bytes(self.browser_memory_max),
             },
         }
+    }
+
+    /// Whether browsers are started on this machine: beside remote ones only if a setting says how many.
+    pub fn has_local_browsers(&self) -> bool {
+        self.browser_url.is_empty() || self.browsers.is_some() || self.max_browsers > 0
+    }
+
+    /// The sources of the browsers.
+    pub fn browser_sources(&self) -> BrowserSources {
+        let local = self.has_local_browsers().then(|| LocalBrowsers {
+            path: self.browser_path.clone(),
+            args: self.browser_args.clone(),
+            no_sandbox: self.no_sandbox,
+            codec: self.codec,
+            cgroups: self.browser_cgroups,
+            nice: self.browser_nice,
+            netns: self.browser_netns,
+        });
+        BrowserSources { local, remote: self.browser_url.clone() }
     }
 
     /// Refuses limits of one browser that contradict each other, and lowers the default of `warm`.

@@ -184,6 +184,10 @@ settings! {
         /// `open` does not, and `auto` limits it if there are `tenants`. Private networks, this machine among them, are then
         /// for tenants with the capability `private-network` alone. Browsers that run elsewhere take no sessions then.
         egress: EgressMode = choice("auto", EgressMode::WORDS);
+        /// Start each browser here in a network namespace of its own, in which there is nothing but its gates: whatever its
+        /// processes do, they reach no network in another way. Pages of all sessions then pass gates, as with `egress=gated`. The
+        /// system must allow it: by `CAP_SYS_ADMIN`, or by user namespaces for all users; otherwise ghostmux does not start.
+        browser_netns: bool = switch();
         /// Hosts that no page may connect to: a name, `*.example.com` for the names below one, an address, a network such as
         /// `203.0.113.0/24`, each with `:PORT` if only that one is meant. Tenants may have further ones.
         egress_deny: Vec<HostPattern> = list("HOST", egress_host).live();

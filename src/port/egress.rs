@@ -15,6 +15,7 @@ mod upstream;
 
 use std::{
     fmt, io,
+    net::{Ipv4Addr, TcpListener},
     sync::{Arc, OnceLock},
 };
 
@@ -33,11 +34,19 @@ pub use self::{
 /// Makes the gates of this server.
 pub trait EgressGates: fmt::Debug + Send + Sync {
     /// What makes the gates of one browser, with the browser's nobody gate open. To be called before the browser is
-    /// started, and to be kept until it has ended.
+    /// started, and to be kept until it has ended. `sockets` makes those of a browser in a network namespace of its own.
     ///
     /// Fails with [`io::ErrorKind::Unsupported`] on a system where the process behind a connection cannot be found, and as
     /// sockets do.
-    fn of_browser(&self) -> io::Result<Arc<dyn BrowserGates>>;
+    fn of_browser(&self, sockets: Option<Arc<dyn GateSockets>>) -> io::Result<Arc<dyn BrowserGates>>;
+}
+
+/// Makes the sockets of the gates of a browser that is in a network namespace of its own, where nobody else is.
+pub trait GateSockets: fmt::Debug + Send + Sync {
+    /// A listener there on a free port of this address. Blocks for some 100 µs.
+    ///
+    /// Fails as sockets do, and when the namespace is gone.
+    fn listen(&self, ip: Ipv4Addr) -> io::Result<TcpListener>;
 }
 
 /// Makes the gates of one browser. Dropping it closes the nobody gate; the other gates close as they are dropped.

@@ -1,7 +1,8 @@
 //! The gates through which the pages of sessions reach the network, if rules apply to them or an upstream proxy is named.
 //!
 //! Each browser context has a gate of its own ([`crate::port::egress`]), a listener on an address of `127.0.0.0/8` that
-//! nothing else uses. What comes in must be from a process of the context's browser (`peer`). The handshake
+//! nothing else uses. What comes in must be from a process of the context's browser (`peer`), unless that is alone in a network
+//! namespace. The handshake
 //! (`socks_front`, or `http_front`) says what to connect to; the host is judged by name, and by each of its addresses (`dial`, `own`,
 //! `resolver`), and connected to directly or through an upstream proxy (`upstream`); the bytes are counted (`tunnel`).
 
@@ -22,7 +23,7 @@ mod upstream;
 use std::{
     collections::HashSet,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -35,7 +36,7 @@ use self::{
     resolver::Resolvers,
     state::{OfBrowser, Purpose, Shared},
 };
-use crate::port::egress::{BrowserGates, EgressGate, EgressGates, GateFront, Strays};
+use crate::port::egress::{BrowserGates, EgressGate, EgressGates, GateFront, GateSockets, Strays};
 
 /// How often another address is tried if one cannot be had.
 const ATTEMPTS: usize = 16;
@@ -90,8 +91,9 @@ impl Gates {
 }
 
 impl EgressGates for Gates {
-    fn of_browser(&self) -> io::Result<Arc<dyn BrowserGates>> {
-        let gates = GatesOfBrowser { shared: self.shared.clone(), browser: Arc::default(), used: Mutex::default() };
+    fn of_browser(&self, sockets: Option<Arc<dyn GateSockets>>) -> io::Result<Arc<dyn BrowserGates>> {
+        let browser = Arc::new(OfBrowser { is_alone: sockets.is_some(), ..OfBrowser::default() });
+        let gates = GatesOfBrowser { shared: self.shared.clone(), browser, sockets, used: Mutex::default() };
         let nobody = gates.gate(Purpose::Nobody, GateFront::Socks5)?;
         Ok(Arc::new(WithNobody { gates, nobody }))
     }
@@ -101,6 +103,8 @@ impl EgressGates for Gates {
 struct GatesOfBrowser {
     shared: Arc<Shared>,
     browser: Arc<OfBrowser>,
+    /// Makes its sockets, if they are not of this process's network.
+    sockets: Option<Arc<dyn GateSockets>>,
     /// The addresses that its gates have had. Guards them while one is chosen.
     used: Mutex<HashSet<Ipv4Addr>>,
 }
@@ -113,7 +117,12 @@ impl GatesOfBrowser {
             if !self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(ip) {
                 continue;
             }
-            match ContextGate::open(&self.shared, &self.browser, purpose, front, ip) {
+            let listener = match &self.sockets {
+                None => TcpListener::bind((ip, 0)),
+                Some(sockets) => sockets.listen(ip),
+            };
+            match listener.and_then(|listener| ContextGate::open(&self.shared, &self.browser, purpose, front, listener))
+            {
                 Ok(gate) => return Ok(gate),
                 Err(error) => last = error,
             }

@@ -38,6 +38,7 @@ async fn pool(directory: &Path, max_dedicated: usize) -> (Pool, Arc<Metrics>) {
         has_extensions: false,
         egress: None,
         is_gated: false,
+        in_namespace: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let settings = PoolSettings { max_dedicated, dedicated_spares: 1, ..plan.settings };

@@ -47,6 +47,7 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
         has_extensions: false,
         egress: None,
         is_gated: false,
+        in_namespace: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let metrics = Arc::new(Metrics::default());

@@ -9,7 +9,10 @@ use super::{
 #[cfg(feature = "tls")]
 use crate::config::{Expiry, ExpiryStage};
 use crate::{
-    browser::find::{FindError, Found, Kind},
+    browser::{
+        find::{FindError, Found, Kind},
+        namespace::NamespaceError,
+    },
     config::{RemoteUrl, StorePlace, StoreSettings},
 };
 
@@ -113,6 +116,18 @@ pub(super) fn sandbox(machine: &Machine, turned_off: bool, setuid_helper: bool) 
          chromium-sandbox)",
         wanted.join(" ")
     ))
+}
+
+pub(super) fn namespace(without_interface: Result<Option<String>, NamespaceError>) -> Check {
+    const CHECK: &str = "network namespaces";
+    match without_interface {
+        Ok(None) => Check::new(Level::Ok, CHECK, "each browser has one of its own"),
+        Ok(Some(why)) => {
+            Check::new(Level::Warn, CHECK, format!("pages believe to be offline: they can have no interface: {why}"))
+                .remedy("load the kernel's module veth (modprobe veth)")
+        }
+        Err(error) => Check::new(Level::Fail, CHECK, error.to_string()).remedy("remove browser_netns to do without"),
+    }
 }
 
 pub(super) fn shared_memory(bytes: Option<u64>) -> Check {
@@ -273,6 +288,8 @@ mod tests {
             sandbox(&poor, false, false),
             sandbox(&poor, true, true),
             sandbox(&Machine { root: true, ..machine() }, false, true),
+            namespace(Ok(Some("Operation not supported".into()))),
+            namespace(Err(NamespaceError::Refused("Operation not permitted".into()))),
             shared_memory(Some(64 * MIB)),
             shared_memory(None),
             fonts(&Fonts::default()),
@@ -295,6 +312,7 @@ mod tests {
             browser(&Ok(found(Kind::Shell)), &[]),
             start(&Ok(Duration::from_millis(700)), false),
             sandbox(&machine, false, false),
+            namespace(Ok(None)),
             shared_memory(machine.shared_memory),
             fonts(&machine.fonts),
             size(&machine),

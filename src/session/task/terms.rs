@@ -73,13 +73,15 @@ pub struct LaunchTerms {
     pub extensions: Option<PathBuf>,
     /// Whether what sessions connect to is limited: an extension can give Chrome another proxy.
     pub is_gated: bool,
+    /// Whether each browser is in a network namespace, in which another proxy leads nowhere.
+    pub in_namespace: bool,
 }
 
 impl LaunchTerms {
     /// Where the extensions of a tenant with these capabilities may come from. *Measured:* an extension with the permission
-    /// `proxy` overrides the gate.
+    /// `proxy` overrides the gate, which leads nowhere in a network namespace.
     pub fn extensions_for(&self, capabilities: Capabilities) -> Option<&Path> {
-        let may = !self.is_gated || capabilities.private_network;
+        let may = !self.is_gated || self.in_namespace || capabilities.private_network;
         self.extensions.as_deref().filter(|_| may)
     }
 }
@@ -108,6 +110,7 @@ impl Terms {
                     .as_ref()
                     .map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
                 is_gated: config.is_gated(),
+                in_namespace: config.browser_netns,
             },
             directory: directory.join("sessions"),
             files: FileLimits {

@@ -143,6 +143,7 @@ async fn start_limited(
             limits: LaunchLimits { flags: 1, bytes: 1 },
             extensions: None,
             is_gated: false,
+            in_namespace: false,
         },
         network: ServerNetwork::default(),
         directory: PathBuf::from("/nowhere"),

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -31,7 +31,7 @@ pub(super) struct ContextGate {
 }
 
 impl ContextGate {
-    /// Opens a gate on a free port of this address.
+    /// Opens a gate at this socket.
     ///
     /// Fails as sockets do. Must be called on the runtime.
     pub(super) fn open(
@@ -39,9 +39,8 @@ impl ContextGate {
         browser: &Arc<OfBrowser>,
         purpose: Purpose,
         front: GateFront,
-        ip: Ipv4Addr,
+        listener: std::net::TcpListener,
     ) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((ip, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listed = shared.own.add_gate(address);
@@ -131,6 +130,9 @@ async fn serve(state: &Arc<GateState>, stream: TcpStream, peer: SocketAddr, gate
 
 /// Checked before a byte is read.
 async fn is_of_browser(state: &GateState, peer: SocketAddr, gate: SocketAddr) -> bool {
+    if state.browser.is_alone {
+        return true;
+    }
     let Some((peer, gate)) = peer::ends(peer, gate) else { return false };
     let browser = state.browser.clone();
     let checked = tokio::task::spawn_blocking(move || browser.processes.own(peer, gate)).await;

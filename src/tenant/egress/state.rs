@@ -27,6 +27,8 @@ pub(super) struct Shared {
 /// What all gates of one browser share.
 #[derive(Debug, Default)]
 pub(super) struct OfBrowser {
+    /// Whether no process but those of the browser can connect: it is in a network namespace of its own.
+    pub(super) is_alone: bool,
     pub(super) processes: BrowserProcesses,
     /// Connections of other processes.
     pub(super) foreign: AtomicU64,

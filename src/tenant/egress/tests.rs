@@ -92,7 +92,7 @@ impl Fixture {
     async fn with(rules: EgressRules, upstream: Option<UpstreamProxy>, front: GateFront, limits: EgressLimits) -> Self {
         let dns = Dns::start().await;
         let gates = Gates::new(NameServers::at(dns.address), limits);
-        let browser = gates.of_browser().expect("gates");
+        let browser = gates.of_browser(None).expect("gates");
         browser.started(own_group());
         let gate = browser.open(front).expect("a gate");
         let fixture = Self { gates, browser, gate, report: Arc::default(), dns };
@@ -231,7 +231,7 @@ async fn the_nobody_gate_refuses_and_counts() {
 #[tokio::test]
 async fn connections_of_other_processes_are_dropped_and_counted() {
     let gates = Gates::new(NameServers::at(([127, 0, 0, 1], 9).into()), EgressLimits::default());
-    let browser = gates.of_browser().expect("gates");
+    let browser = gates.of_browser(None).expect("gates");
     let gate = browser.open(GateFront::Socks5).expect("a gate");
     let server = echo().await;
     let report = Arc::new(Report::default());

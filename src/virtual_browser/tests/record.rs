@@ -107,6 +107,7 @@ async fn chrome(directory: &Path) -> Pool {
         has_extensions: false,
         egress: None,
         is_gated: false,
+        in_namespace: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     Pool::start(plan, Arc::new(Metrics::default())).await.expect("a Chrome that starts")

@@ -24,8 +24,8 @@ use crate::{
 const REBOUND: &str = "rebound.test";
 
 /// A server of the operator's on loopback, which answers every request, and whose UDP port counts packets.
-struct Intranet {
-    port: u16,
+pub(super) struct Intranet {
+    pub(super) port: u16,
     udp: UdpSocket,
     tcp: JoinHandle<()>,
     names: JoinHandle<()>,
@@ -65,14 +65,14 @@ impl Intranet {
 
     /// Nothing of a page has come here.
     #[track_caller]
-    fn is_unreached(&self, row: &str) {
+    pub(super) fn is_unreached(&self, row: &str) {
         let lines = self.reached.borrow().clone();
         assert!(lines.is_empty(), "{row}: {lines:?}");
         let packet = self.udp.try_recv(&mut [0; 64]);
         assert!(packet.is_err(), "{row}: a UDP packet");
     }
 
-    fn url(&self, host: &str) -> String {
+    pub(super) fn url(&self, host: &str) -> String {
         format!("http://{host}:{}/", self.port)
     }
 }
@@ -98,29 +98,32 @@ fn resolved(question: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A server with a tenant that has nothing, and one that may reach private networks.
-struct Stage {
-    server: Server,
-    guest: Tenant,
+pub(super) struct Stage {
+    pub(super) server: Server,
+    pub(super) guest: Tenant,
     insider: Tenant,
-    intranet: Intranet,
+    pub(super) intranet: Intranet,
 }
 
 impl Stage {
     async fn start(browser: Browser) -> Self {
+        Self::start_with(browser, Tenant::new("guest"), &[]).await
+    }
+
+    pub(super) async fn start_with(browser: Browser, guest: Tenant, flags: &[&str]) -> Self {
         let intranet = Intranet::start().await;
-        let guest = Tenant::new("guest");
         let insider = Tenant::insider("insider");
-        let flags = ["--egress-dns", intranet.name_server.as_str()];
+        let flags = [&["--egress-dns", intranet.name_server.as_str()], flags].concat();
         let server = Server::start_in(browser, &[&guest, &insider], &flags).await;
         Self { server, guest, insider, intranet }
     }
 
-    async fn client_of(&self, tenant: &Tenant) -> Client {
+    pub(super) async fn client_of(&self, tenant: &Tenant) -> Client {
         self.server.proxy.connect_to(&format!("/?token={}", tenant.text())).await
     }
 
     /// The other tenant's pages do get there: what the guest tries is refused, not broken.
-    async fn others_reach_it(&self, row: &str) {
+    pub(super) async fn others_reach_it(&self, row: &str) {
         let client = self.client_of(&self.insider).await;
         for host in ["127.0.0.1", REBOUND] {
             let page = client.page_at(&self.intranet.url(host)).await;
@@ -130,7 +133,7 @@ impl Stage {
 }
 
 /// How a navigation ends: Chrome's error, or nothing.
-async fn navigated(client: &Client, page: &Page, url: &str) -> String {
+pub(super) async fn navigated(client: &Client, page: &Page, url: &str) -> String {
     let done = client.ok(Some(&page.session), "Page.navigate", json!({ "url": url })).await;
     done["errorText"].as_str().unwrap_or_default().to_owned()
 }
@@ -347,7 +350,7 @@ async fn no_proxy_of_a_client_is_in_a_private_network(browser: Browser) {
 in_each_browser!(no_proxy_of_a_client_is_in_a_private_network);
 
 /// The gates that are open: what the process listens on at loopback, but for 127.0.0.1.
-fn gates_of(pid: u32) -> Vec<SocketAddrV4> {
+pub(super) fn gates_of(pid: u32) -> Vec<SocketAddrV4> {
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .expect("its files")
         .flatten()

@@ -61,6 +61,7 @@ impl Stage {
             has_extensions: false,
             egress: None,
             is_gated: false,
+            in_namespace: false,
         };
         let plan = Plan::fixed(vec![Source::Local(launch)]);
         let pool = Pool::start(plan, Metrics::default().into()).await.expect("it starts");

@@ -40,6 +40,7 @@ async fn service(directory: &std::path::Path, max_browsers: usize) -> (Pool, Ses
         has_extensions: false,
         egress: None,
         is_gated: false,
+        in_namespace: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let plan = Plan { settings: PoolSettings { max_browsers: Some(max_browsers), ..plan.settings }, ..plan };
