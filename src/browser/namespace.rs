@@ -18,6 +18,10 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use rustix::{
     cmsg_space,
     net::{
@@ -27,6 +31,7 @@ use rustix::{
     },
 };
 use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
 
 pub use self::keeper::{enter, keep};
 use crate::port::egress::GateSockets;
@@ -54,14 +59,17 @@ pub enum NamespaceError {
     Refused(String),
 }
 
-/// A network namespace. When it is dropped, no more sockets can be made there; the kernel removes it after its last process.
+/// A network namespace. When it is dropped, its keeper is ended; the kernel removes it after its last process.
+/// To be dropped after the browser has ended.
 #[derive(Debug)]
 pub(super) struct NetworkNamespace {
     // Guards a request until its answer has come.
     keeper: Mutex<OwnedFd>,
     pid: u32,
     without_interface: Option<String>,
-    _keeper: Child,
+    // Guards the keeper's process until its end is waited for.
+    child: Mutex<Option<Child>>,
+    closed: CancellationToken,
 }
 
 impl NetworkNamespace {
@@ -84,9 +92,13 @@ impl NetworkNamespace {
         let pid = child.id().ok_or_else(|| io::Error::other("it has ended"))?;
         let (first, _) = receive(&ours)?;
         match Answer::read(&first) {
-            Some(Answer::Ready { without_interface }) => {
-                Ok(Self { keeper: Mutex::new(ours), pid, without_interface, _keeper: child })
-            }
+            Some(Answer::Ready { without_interface }) => Ok(Self {
+                keeper: Mutex::new(ours),
+                pid,
+                without_interface,
+                child: Mutex::new(Some(child)),
+                closed: CancellationToken::new(),
+            }),
             Some(Answer::Failed(why)) => Err(NamespaceError::Refused(why)),
             _ => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
         }
@@ -95,6 +107,24 @@ impl NetworkNamespace {
     /// Why it has no interface besides that of loopback, if it has none: then Chrome believes to be offline.
     pub(super) fn without_interface(&self) -> Option<&str> {
         self.without_interface.as_deref()
+    }
+
+    /// The browser runs as this process group: it is ended if the keeper ends, because no context could have a gate any more.
+    pub(super) fn started(&self, group: Pid) {
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(mut child), closed) = (child, self.closed.clone()) else { return };
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                // Dropping the child ends it.
+                () = closed.cancelled() => {}
+                ended = child.wait() => {
+                    let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+                    tracing::error!(how, "the process that keeps the network namespace of a browser has ended, and so must the browser");
+                    let _ = killpg(group, Signal::SIGKILL);
+                }
+            }
+        });
     }
 
     /// The words of a command line before those of a program that is to run in the namespace.
@@ -107,12 +137,18 @@ impl NetworkNamespace {
 ///
 /// Fails if it allows none.
 pub async fn try_one() -> Result<Option<String>, NamespaceError> {
-    Ok(make().await?.without_interface)
+    Ok(make().await?.without_interface.clone())
 }
 
 /// Makes a namespace on a thread that may block.
 pub(super) async fn make() -> Result<NetworkNamespace, NamespaceError> {
     tokio::task::spawn_blocking(NetworkNamespace::make).await.map_err(io::Error::other)?
+}
+
+impl Drop for NetworkNamespace {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
 }
 
 impl GateSockets for NetworkNamespace {

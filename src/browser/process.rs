@@ -225,6 +225,9 @@ impl Process {
         // never end.
         drop(command);
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        if let (Some(namespace), Some(group)) = (namespace, group) {
+            namespace.started(group);
+        }
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(last_lines(stderr)));
         let has_screen = screen.is_some();
         let cleanup = group.and_then(|group| ProfileCleanup::start(&profile.0, group, user_data.is_some(), has_screen));
