@@ -5,6 +5,7 @@
 //! the descriptions in the documents.
 
 mod bad;
+mod block_list;
 pub mod capability;
 mod control;
 mod definition;
@@ -47,6 +48,7 @@ use serde_json::value::RawValue;
 
 pub use self::{
     bad::Bad,
+    block_list::BlockList,
     capability::Capability,
     control::{Mode, Recycling, Reloaded, ServerMode, SettingChange},
     definition::{Domain, Items, Member, Type, merged},

@@ -172,7 +172,7 @@ macro_rules! bodies {
             /// Launch options, as in the query.
             #[serde(deserialize_with = "given")]
             pub launch: Option<LaunchOrText>,
-            /// Whether advertisements are blocked.
+            /// Whether requests for the hosts of the server's `block_list` fail.
             pub block_ads: bool,
             /// The proxy through which the page leaves: `http://USER:PASSWORD@HOST:PORT` or `socks5://…`.
             #[serde(deserialize_with = "given")]

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use url::Host;
 
 use crate::{
-    api_types::LaunchPolicy,
+    api_types::{BlockList, LaunchPolicy},
     port::egress::{HostPattern, Ports},
 };
 
@@ -24,8 +24,8 @@ use super::{
     layers::Layers,
     store::{place_without_secrets, ttl},
     value::{
-        LARGEST_MESSAGE, chrome_flag, duration, egress_host, egress_ports, host, limit, listen_address, log_filter,
-        number, origin, path, pixels, size, socket_address, token_host,
+        LARGEST_MESSAGE, block_list, chrome_flag, duration, egress_host, egress_ports, host, limit, listen_address,
+        log_filter, number, origin, path, pixels, size, socket_address, token_host,
     },
 };
 
@@ -319,6 +319,10 @@ settings! {
         /// at a time may have 32 times as much together, and a tenant no more of it than is left for others; further ones are
         /// refused (429).
         quick_body: usize = one("SIZE", "10MiB", size(1 << 10..=64 << 20)).live();
+        /// File with the hosts that quick actions block with `blockAds`, one a line: `ads.example` is a host and all below it,
+        /// `*.ads.example` those below it. Hosts files and `||ads.example^` are read too; `#` begins a comment. At most 16 MiB.
+        /// It is read again at a reload.
+        block_list: Option<BlockList> = optional("FILE", BySource(block_list)).live();
         /// Lines of the console, and requests, that are kept of each page whose `console` or `network` was asked for.
         page_log_entries: usize = one("N", "1000", number(1..=100_000)).live();
         /// Bytes of the console, and of the requests, that are kept of such a page.

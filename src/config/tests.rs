@@ -177,6 +177,31 @@ fn local_browsers_run_beside_remote_ones_if_a_setting_says_how_many() {
 }
 
 #[test]
+fn block_lists_are_read_and_errors_name_their_line() {
+    let list = tempfile::NamedTempFile::new().expect("a file");
+    let path = list.path().to_str().expect("a path");
+    let read = |content: &[u8]| {
+        std::fs::write(path, content).expect("it is written");
+        flags(&["--block-list", path]).map(|config| config.block_list)
+    };
+    let hosts = read(b"# ads\nads.example\n").expect("a list").expect("one");
+    assert!(hosts.has("https://a.ads.example/") && !hosts.has("https://example/"));
+    for (content, error) in [
+        (
+            &b"ads.example\nhttps://x/\n"[..],
+            format!("--block-list: {path}:2: \"https://x/\" is no name of a host; write "),
+        ),
+        (b"a.example\n\xff", format!("--block-list: {path}:2: is not UTF-8")),
+    ] {
+        let given = read(content).expect_err("a wrong list");
+        assert!(given.starts_with(&error), "{given}");
+    }
+    let long = read(&b"a.example\n".repeat(1_700_000)).expect_err("a large file");
+    assert!(long.contains("more than 16 MiB"), "{long}");
+    assert!(flags(&["--block-list", "/nowhere"]).is_err_and(|why| why.contains("cannot read /nowhere: ")));
+}
+
+#[test]
 fn wrong_remote_browsers_are_named_with_their_line() {
     let of = |tables: &str| file(tables).unwrap_err();
     assert_eq!(

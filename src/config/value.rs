@@ -2,6 +2,8 @@
 
 use std::{
     fmt,
+    fs::File,
+    io::Read as _,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     ops::RangeInclusive,
@@ -14,7 +16,13 @@ use std::{
 use url::{Host, Url};
 
 use super::{ConfigError, said::Said};
-use crate::port::egress::{HostPattern, Ports};
+use crate::{
+    api_types::BlockList,
+    port::egress::{HostPattern, Ports},
+};
+
+/// Largest list of hosts, in bytes: some 700,000 names.
+const LARGEST_LIST: u64 = 16 << 20;
 
 /// A boolean in the spellings that are usual in variables.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
@@ -317,6 +325,25 @@ impl fmt::Display for Bytes {
 fn split_unit(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     (&text[..end], text[end..].trim_start())
+}
+
+/// Reads the list of hosts that quick actions block. An error names the line.
+pub(super) fn block_list(said: &Said) -> Result<BlockList, ConfigError> {
+    let path = &said.text;
+    let unreadable = |error| said.conflict(format!("cannot read {path}: {error}"));
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LARGEST_LIST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST_LIST {
+        let why =
+            format!("{path} has more than {} MiB; leave out names that are below another one", LARGEST_LIST >> 20);
+        return Err(said.conflict(why));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.split(|byte| *byte == b'\n').count();
+        said.conflict(format!("{path}:{line}: is not UTF-8"))
+    })?;
+    BlockList::read(&text).map_err(|(line, why)| said.conflict(format!("{path}:{line}: {why}")))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::{emulation, means::Means, pattern::matches};
 use crate::{
     api_types::{
-        Attributes, Bad, Pattern, RouteAction, RouteInfo, cut,
+        Attributes, Bad, BlockList, Pattern, RouteAction, RouteInfo, cut,
         operations::{PageAuthenticate, PageRoute, PageUnroute},
         quick::ResourceType,
     },
@@ -132,12 +132,14 @@ struct Target {
     glob: Option<String>,
     regex: Option<Pattern>,
     types: Vec<ResourceType>,
+    hosts: Option<BlockList>,
 }
 
 impl Target {
     fn has(&self, url: &str, kind: &str) -> bool {
         self.glob.as_ref().is_none_or(|glob| matches(glob, url))
             && self.regex.as_ref().is_none_or(|regex| regex.is_in(url))
+            && self.hosts.as_ref().is_none_or(|hosts| hosts.has(url))
             && (self.types.is_empty() || self.types.iter().any(|wanted| wanted.name().eq_ignore_ascii_case(kind)))
     }
 
@@ -229,14 +231,17 @@ fn in_chrome(pattern: &str) -> String {
 
 /// The rule that a request describes.
 fn rule(request: &PageRoute) -> Result<Option<(Target, Does)>, Bad> {
-    let PageRoute { url, regex, resource_types, action, status, headers, remove_headers, body, base64, .. } = request;
-    if url.is_none() && regex.is_none() && resource_types.is_empty() {
+    let PageRoute {
+        url, regex, resource_types, action, status, headers, remove_headers, body, base64, blocked, ..
+    } = request;
+    if url.is_none() && regex.is_none() && resource_types.is_empty() && blocked.is_none() {
         return Ok(None);
     }
     if let Some(glob) = url.as_ref().filter(|glob| glob.is_empty() || glob.len() > PATTERN_MOST) {
         return Err(Bad::new("url", format!("has {} bytes, and not 1 to {PATTERN_MOST}", glob.len())));
     }
-    let target = Target { glob: url.clone(), regex: regex.clone(), types: resource_types.clone() };
+    let target =
+        Target { glob: url.clone(), regex: regex.clone(), types: resource_types.clone(), hosts: blocked.clone() };
     emulation::check_headers("headers", headers)?;
     remove_headers.iter().try_for_each(|name| emulation::check_header("removeHeaders", name))?;
     let only = |member: &str, is_given: bool, of: &str| {

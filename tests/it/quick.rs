@@ -41,13 +41,16 @@ fn extent(answer: &Answer) -> (u32, u32) {
 }
 
 async fn quick_actions_answer_as_browserless(browser: Browser) {
-    let (proxy, site) = (Proxy::start(browser, &[]).await, Site::start().await);
+    let list = block_list();
+    let flags = ["--block-list", list.path().to_str().expect("a path")];
+    let (proxy, site) = (Proxy::start(browser, &flags).await, Site::start().await);
     content_has_the_page_and_its_response(&proxy, &site).await;
     screenshots_show_what_is_wanted(&proxy).await;
     pdfs_are_printed(&proxy).await;
     elements_are_scraped(&proxy).await;
     pages_are_waited_for(&proxy).await;
     pages_are_changed_before_they_are_read(&proxy, &site).await;
+    hosts_of_the_list_are_blocked(&proxy, &site).await;
     errors_say_what_is_wrong(&proxy, &site).await;
     nothing_is_left(&proxy).await;
 }
@@ -222,6 +225,37 @@ async fn pages_are_changed_before_they_are_read(proxy: &Proxy, site: &Site) {
     assert!(answer.body.contains("de-DE333"), "{}", answer.body);
 }
 
+/// A list of hosts that are blocked.
+pub(crate) fn block_list() -> tempfile::NamedTempFile {
+    let list = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(list.path(), "# a list\n127.0.0.1 localhost\n0.0.0.0 ads.localhost\n*.track.localhost\n")
+        .expect("it is written");
+    list
+}
+
+async fn hosts_of_the_list_are_blocked(proxy: &Proxy, site: &Site) {
+    let hosts = ["ads.localhost", "a.b.ads.localhost", "x.track.localhost", "track.localhost", "shop.localhost"];
+    let images: Vec<_> =
+        hosts.iter().map(|host| format!("<img src='{}'>", site.url_at(host, &format!("/pixel?{host}")))).collect();
+    let frame = format!("<iframe src='{}'></iframe>", site.url_at("ads.localhost", "/page?framed"));
+    let body = json!({
+        "html": images.concat() + &frame, "blockAds": true,
+        "requestInterceptors": [{ "pattern": "pixel\\?a\\.b", "response": { "body": "answered here" } }],
+    });
+    done(proxy, "/content", body.clone()).await;
+    let asked = |part: &str| site.requests().iter().any(|request| request.path.contains(part));
+    let seen: Vec<_> = hosts.iter().filter(|host| asked(&format!("/pixel?{host}"))).collect();
+    assert_eq!(seen, [&"track.localhost", &"shop.localhost"]);
+    assert!(!asked("framed"), "frames are blocked too");
+    let blocked =
+        post(proxy, "/content?blockAds", &json!({ "url": site.url_at("ads.localhost", "/page?opened") })).await;
+    is_problem(&blocked, 502, "not-loaded", "ERR_BLOCKED_BY_CLIENT");
+    let mut without = body;
+    without["blockAds"] = false.into();
+    done(proxy, "/content", without).await;
+    assert!(asked("/pixel?ads.localhost") && asked("framed"));
+}
+
 async fn errors_say_what_is_wrong(proxy: &Proxy, site: &Site) {
     let file = json!({ "url": "about:blank", "addScriptTag": [{ "path": "/etc/passwd" }] });
     for (path, body, field) in [
@@ -231,7 +265,6 @@ async fn errors_say_what_is_wrong(proxy: &Proxy, site: &Site) {
         ("/screenshot", json!({ "html": "x", "options": { "path": "/tmp/x" } }), "options.path"),
         ("/pdf", json!({ "html": "x", "options": { "fullPage": true, "format": "a4" } }), "options.fullPage"),
         ("/scrape", json!({ "html": "x" }), "elements"),
-        ("/content", json!({ "html": "x", "blockAds": true }), "blockAds"),
         ("/content?keep_alive=5m", json!({ "html": "x" }), "keep_alive"),
         ("/content?launch=no", json!({ "html": "x" }), "launch"),
     ] {
@@ -303,6 +336,11 @@ async fn server_describes_itself_as_browserless() {
         (&json!(7), &json!(3), &json!(20_000), &Value::Null),
         "{config}"
     );
+    for (path, body) in
+        [("/content", json!({ "html": "x", "blockAds": true })), ("/pdf?blockAds", json!({ "html": "x" }))]
+    {
+        is_problem(&post(&proxy, path, &body).await, 400, "bad-value", "block_list");
+    }
     let meta = body_of(&proxy.http("GET", "/meta", &[], "").await);
     assert!(meta["chromium"].as_str().is_some_and(|version| version.contains('.')), "{meta}");
 }

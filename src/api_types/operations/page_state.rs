@@ -6,9 +6,10 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        Acted, AnyValue, Attributes, Bad, CdpResult, ColorScheme, ConsoleOf, Cookie, CookieFilter, CookiesOf, Expect,
-        Geolocation, Locator, MarkdownOf, MediaType, Millis, NetworkOf, Pattern, ReducedMotion, RouteAction, RoutesOf,
-        ScriptsOf, Setting, StorageArea, StorageOf, World, given, locator, quick::ResourceType, whole,
+        Acted, AnyValue, Attributes, Bad, BlockList, CdpResult, ColorScheme, ConsoleOf, Cookie, CookieFilter,
+        CookiesOf, Expect, Geolocation, Locator, MarkdownOf, MediaType, Millis, NetworkOf, Pattern, ReducedMotion,
+        RouteAction, RoutesOf, ScriptsOf, Setting, StorageArea, StorageOf, World, given, locator, quick::ResourceType,
+        whole,
     },
     CommandResult::Output,
     Operation, Rest, RestInput, Row,
@@ -184,6 +185,9 @@ action! {
         /// Whether the body is in base64.
         #[serde(default)]
         base64: bool,
+        /// The hosts of these. Requests from outside cannot set it.
+        #[serde(skip)]
+        blocked: Option<BlockList>,
     }
 }
 

@@ -6,10 +6,11 @@ use serde_json::json;
 use super::{in_page, settings};
 use crate::{
     api_types::{
-        AnyValue, Area, Bad, ElementState, LoadState, Locator, Millis, PaperMargin, PictureFormat, World,
+        AnyValue, Area, Bad, BlockList, ElementState, LoadState, Locator, Millis, PaperMargin, PictureFormat,
+        RouteAction, World,
         operations::{
-            PageEvaluate, PageGoto, PageHtml, PageLinks, PageMarkdown, PagePdf, PageQuery, PageRequest, PageScreenshot,
-            PageScripting, PageWait,
+            PageEvaluate, PageGoto, PageHtml, PageLinks, PageMarkdown, PagePdf, PageQuery, PageRequest, PageRoute,
+            PageScreenshot, PageScripting, PageWait,
         },
         quick::{
             AddedScript, AddedStyle, DebugOptions, Length, LifecycleEvents, Opening, PdfOptions, ScrapedElement,
@@ -93,6 +94,12 @@ pub(super) fn opening(mut opening: Opening) -> Result<Vec<Step>, Bad> {
         add(call(in_page::WAIT_FOR_EVENT, AnyValue(wait.event.into()), limit(wait.timeout)), can_fail);
     }
     Ok(steps)
+}
+
+/// Lets requests for these hosts fail.
+pub(super) fn block(hosts: BlockList) -> Step {
+    let route = PageRoute { blocked: Some(hosts), action: RouteAction::Abort, ..PageRoute::default() };
+    Step { request: PageRequest::PageRoute(route), may_fail: false }
 }
 
 /// A picture of the page or of an element of it.

@@ -25,7 +25,7 @@ use super::{
     bodies::Bodies,
     plan::{self, Step, Wanted},
     run::{self, Outcome},
-    wish,
+    wish::{self, Wish},
 };
 use crate::{
     api_types::{
@@ -279,15 +279,17 @@ async fn answer<Q: QuickAction>(
     let declared = request.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
     let _held = bodies.hold(caller.owner(), declared, limits.quick_body)?;
     let body = LargeBody::up_to(limits.quick_body, request).await?;
-    let (plan, session) = runtime::aside(body.len(), || read::<Q>(&body))?;
+    let ((mut steps, wanted), session) = runtime::aside(body.len(), || read::<Q>(&body))?;
     drop(body);
-    let (wish, timeout) = wish::read(&query, session)?;
+    let Wish { options, timeout, blocked } = wish::read(&query, session, manager.block_list())?;
+    // The newest rule for requests counts: those of the body come later.
+    steps.splice(0..0, blocked.map(plan::block));
     let limit = match timeout {
         Some(Millis(Duration::ZERO)) => limits.timeout_most,
         Some(Millis(asked)) => asked.min(limits.timeout_most),
         None => limits.timeout.min(limits.timeout_most),
     };
-    Ok(media(run::run(manager, caller, wish, plan, limit).await?))
+    Ok(media(run::run(manager, caller, options, (steps, wanted), limit).await?))
 }
 
 /// The answer with what was wanted, and in its headers the response with the page.

@@ -2,7 +2,7 @@
 
 use crate::{
     api_types::{
-        Bad, Beginning, Initial, Millis, WantedProfile, WantedProxy,
+        Bad, Beginning, BlockList, Initial, Millis, WantedProfile, WantedProxy,
         quick::{LaunchOrText, QuickSession},
     },
     session::manager::ConnectOptions,
@@ -21,11 +21,23 @@ const OF_CLIENTS: [&str; 10] = [
     "autosave",
     "keep_files",
 ];
-const ADS: &str =
-    "needs a list of advertisers, and this server has none; name what is not to be loaded with rejectRequestPattern";
+const ADS: &str = "needs a list of hosts, and this server has none: its operator sets one with block_list; name what is not to be \
+                   loaded with rejectRequestPattern";
 
-/// The options of the session, and the time limit of the action.
-pub(super) fn read(query: &str, body: QuickSession) -> Result<(ConnectOptions, Option<Millis>), Bad> {
+/// What a quick action wants of its session.
+#[derive(Debug)]
+pub(super) struct Wish {
+    /// The options of the session.
+    pub(super) options: ConnectOptions,
+    /// The time limit of the action.
+    pub(super) timeout: Option<Millis>,
+    /// The hosts that are blocked.
+    pub(super) blocked: Option<BlockList>,
+}
+
+/// Reads the URL and the body. `list` has the hosts that can be blocked.
+pub(super) fn read(query: &str, body: QuickSession, list: Option<BlockList>) -> Result<Wish, Bad> {
+    let mut blocks_ads = body.block_ads.then_some("blockAds");
     let members: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     for (name, value) in &members {
         if OF_CLIENTS.contains(&&**name) {
@@ -33,14 +45,17 @@ pub(super) fn read(query: &str, body: QuickSession) -> Result<(ConnectOptions, O
                        creates one whose pages can be driven by HTTP";
             return Err(Bad::new(name, why));
         }
-        if matches!(&**name, "blockAds" | "block_ads") && !matches!(&**value, "false" | "0") {
-            return Err(Bad::new(name, ADS));
+        if is_ads(name) && !matches!(&**value, "false" | "0") {
+            blocks_ads = Some(name);
         }
     }
-    if body.block_ads {
-        return Err(Bad::new("blockAds", ADS));
-    }
-    let mut wish = ConnectOptions::read(query)?;
+    let blocked = match blocks_ads {
+        Some(name) => Some(list.ok_or_else(|| Bad::new(name, ADS))?),
+        None => None,
+    };
+    // Clients that connect have no such option.
+    let is_other = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).next().is_none_or(|(name, _)| !is_ads(&name));
+    let mut wish = ConnectOptions::read(&query.split('&').filter(is_other).collect::<Vec<_>>().join("&"))?;
     let timeout = match (wish.options.timeout.take(), body.timeout) {
         (Some(_), Some(_)) => {
             return Err(Bad::new("timeout", "is in the URL and in the body; leave out one of the two"));
@@ -58,7 +73,12 @@ pub(super) fn read(query: &str, body: QuickSession) -> Result<(ConnectOptions, O
         }
         wish.initial = initial;
     }
-    Ok((wish, timeout))
+    Ok(Wish { options: wish, timeout, blocked })
+}
+
+/// Whether a member of the query says that hosts are blocked.
+fn is_ads(name: &str) -> bool {
+    matches!(name, "blockAds" | "block_ads")
 }
 
 /// What the body wants of the session; `None` if it wants nothing.
@@ -111,18 +131,19 @@ mod tests {
             (String::new(), Some(launch(json!(base64)))),
             ("trackingId=me".to_owned(), Some(launch(json!(json.to_string())))),
         ] {
-            let (wish, _) = read(&query, QuickSession { launch: body, ..QuickSession::default() }).expect(&query);
-            assert_eq!(wish.initial.launch.as_ref(), Some(&wanted), "{query}");
+            let wish = read(&query, QuickSession { launch: body, ..QuickSession::default() }, None).expect(&query);
+            assert_eq!(wish.options.initial.launch.as_ref(), Some(&wanted), "{query}");
         }
-        let (wish, timeout) = read("timeout=5000&trackingId=me", QuickSession::default()).expect("good");
-        assert_eq!((wish.options.name.as_deref(), wish.options.timeout), (Some("me"), None));
+        let Wish { options: ConnectOptions { options, .. }, timeout, .. } =
+            read("timeout=5000&trackingId=me", QuickSession::default(), None).expect("good");
+        assert_eq!((options.name.as_deref(), options.timeout), (Some("me"), None));
         assert_eq!(timeout, Some(Millis(Duration::from_secs(5))));
         let body = QuickSession {
             proxy: Some(Secret::new("http://h:1".to_owned())),
             isolation: Some(Isolation::Dedicated),
             ..QuickSession::default()
         };
-        let (wish, _) = read("", body).expect("good");
+        let wish = read("", body, None).expect("good").options;
         assert!(wish.initial.proxy.is_some() && wish.initial.isolation == Some(Isolation::Dedicated));
     }
 
@@ -142,8 +163,26 @@ mod tests {
             ("--lang=de", snapshot, "launch"),
             ("", QuickSession { launch: Some(launch(json!("no"))), ..QuickSession::default() }, "launch"),
         ] {
-            assert_eq!(read(query, body).map_err(|bad| bad.field).err().as_deref(), Some(field), "{query}");
+            assert_eq!(read(query, body, None).map_err(|bad| bad.field).err().as_deref(), Some(field), "{query}");
         }
-        assert!(read("blockAds=false&token=x&unknown", QuickSession::default()).is_ok());
+        assert!(read("blockAds=false&token=x&unknown", QuickSession::default(), None).is_ok());
+    }
+
+    #[test]
+    fn hosts_are_blocked_if_the_url_or_the_body_says_so() {
+        let list = BlockList::read("ads.example").expect("a list");
+        let ads = QuickSession { block_ads: true, ..QuickSession::default() };
+        for (query, body, is_blocked) in [
+            ("blockAds", QuickSession::default(), true),
+            ("blockAds=true", QuickSession::default(), true),
+            ("timeout=5&block%5Fads=1&%62lockAds", QuickSession::default(), true),
+            ("", ads.clone(), true),
+            ("", QuickSession::default(), false),
+            ("blockAds=false", QuickSession::default(), false),
+        ] {
+            let wish = read(query, body, Some(list.clone())).expect(query);
+            assert_eq!(wish.blocked, is_blocked.then(|| list.clone()), "{query}");
+        }
+        assert!(read("", ads, None).is_err_and(|bad| bad.to_string().contains("block_list")));
     }
 }

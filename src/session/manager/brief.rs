@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Caller, ConnectOptions, SessionManager};
 use crate::{
     api_types::{
-        Millis, Reply, Request,
+        BlockList, Millis, Reply, Request,
         operations::{CreateSession, PageRequest},
     },
     close_reason::CloseReason,
@@ -27,6 +27,11 @@ impl SessionManager {
     /// The limits of actions on pages.
     pub fn page_limits(&self) -> PageLimits {
         self.inner.terms().pages
+    }
+
+    /// The hosts that actions may block.
+    pub fn block_list(&self) -> Option<BlockList> {
+        self.inner.terms().block_list.clone()
     }
 
     /// Creates a session for an action that takes at most this long, under the same rules and limits as any other. If the

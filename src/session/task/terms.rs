@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    api_types::{LaunchPolicy, capability::Capabilities},
+    api_types::{BlockList, LaunchPolicy, capability::Capabilities},
     browser::UserDataRoot,
     config::{CdpSessionLimits, ClientQueue, Config, Deadlines, PageLimits, RequestLimits, SnapshotLimits},
     metrics::Metrics,
@@ -38,6 +38,8 @@ pub struct Terms {
     pub snapshots: SnapshotLimits,
     /// Limits of the actions on pages.
     pub pages: PageLimits,
+    /// The hosts that quick actions may block.
+    pub block_list: Option<BlockList>,
     /// Limits of what is kept of requests.
     pub requests: RequestLimits,
     /// What is done with the launch options of clients.
@@ -100,6 +102,7 @@ impl Terms {
             ledger: Ledger::new(config.client_queue_total),
             snapshots: config.snapshot_limits(),
             pages: config.page_limits(),
+            block_list: config.block_list.clone(),
             requests: config.request_limits(),
             launch: LaunchTerms {
                 policy: config.launch_policy,

@@ -137,6 +137,7 @@ async fn start_limited(
             log_entries: 1,
             log_bytes: 1 << 10,
         },
+        block_list: None,
         requests: RequestLimits { keys: KEPT, jobs: KEPT, secrets: 1 },
         launch: LaunchTerms {
             policy: LaunchPolicy::Dedicated,
