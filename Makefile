@@ -76,6 +76,7 @@ client-endings:
 client-locators:
 	@echo '==> locators by HTTP, against those of Playwright'
 	@node scripts/playwright-injected.mjs --check
+	@node scripts/puppeteer-runner.mjs --check
 	@node tests/clients/locators.mjs $(BUILT)/debug/ghostmux
 client-shared:
 	@echo '==> Puppeteer and Playwright on one session'

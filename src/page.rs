@@ -13,6 +13,8 @@
 //! and the cookies of its context (`storage`) are set by commands that go the way of a client's (`means`). What needs the
 //! events of the page stands on its hidden CDP session and is `held` there: `routes`, `init_scripts`, `log`, `network_log`.
 //!
+//! `runner` runs the code of callers with Puppeteer, as a client of its session.
+//!
 //! A client that is attached to the page meanwhile gets what it would get if a user sat before the page. It also sees that
 //! the isolated worlds exist, if it has enabled the domain `Runtime`.
 
@@ -51,6 +53,7 @@ mod refs;
 mod replaced;
 mod response;
 mod routes;
+mod runner;
 mod script;
 mod secrets;
 mod snapshot;
@@ -70,13 +73,17 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    net::UnixStream,
+    sync::{mpsc, oneshot},
+};
 
 use self::{means::Means, refs::UsedNames, task::Job};
 use crate::{
     api_types::{Reply, capability::Granted, operations::PageRequest},
+    browser::ContextHandle,
     cdp::ids::TargetId,
-    session::pages::{DrivenPage, PageError, PageService},
+    session::pages::{Code, CodeResult, DrivenPage, PageError, PageService},
     virtual_browser::arguments::url_allowed,
 };
 
@@ -152,6 +159,15 @@ impl PageService for PageDriving {
             answer.await.unwrap_or(Err(PageError::Closed))
         }
         .boxed()
+    }
+
+    fn run(
+        &self,
+        place: ContextHandle,
+        client: UnixStream,
+        code: Code,
+    ) -> BoxFuture<'static, Result<CodeResult, PageError>> {
+        runner::run(place, client, code).boxed()
     }
 
     fn check_url(&self, url: &str, granted: Granted) -> Result<(), PageError> {

@@ -1,6 +1,7 @@
-//! The bodies of quick actions, in the shape of browserless: `POST /screenshot`, `/pdf`, `/content`, `/scrape`, and ours,
-//! `/markdown` and `/links`. PURE: types only. `http/browserless/plan.rs` makes a plan of them.
+//! The bodies of quick actions, in the shape of browserless: `POST /screenshot`, `/pdf`, `/content`, `/scrape`, `/function`,
+//! `/download`, and ours, `/markdown` and `/links`. PURE: types only. `http/browserless/plan.rs` makes a plan of them.
 
+mod function;
 mod members;
 mod options;
 
@@ -8,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::{
+    function::{QuickDownload, QuickFunction},
     members::{
         AddedScript, AddedStyle, Credentials, Intercepted, Interceptor, LifecycleEvents, QuickCookie, ResourceType,
         UserAgent, Viewport, WaitForEvent, WaitForFunction, WaitForSelector,

@@ -315,7 +315,7 @@ settings! {
         jobs_time: Duration = one("TIME", "10m", duration(Duration::from_millis(1))).live();
         /// Secrets of one tenant (`/v1/secrets`); a further one is refused (429).
         secrets: usize = one("N", "100", number(1..=10_000)).live();
-        /// Largest body of a quick action (`/screenshot`, `/pdf`, `/content`, `/scrape`, `/links`). All that are performed
+        /// Largest body of a quick action (`/screenshot`, `/pdf`, `/function` and so on). All that are performed
         /// at a time may have 32 times as much together, and a tenant no more of it than is left for others; further ones are
         /// refused (429).
         quick_body: usize = one("SIZE", "10MiB", size(1 << 10..=64 << 20)).live();

@@ -1,9 +1,10 @@
 //! The endpoints of browserless, for tools that know that interface: here `/sessions`, `/pressure` and `/kill/{id}`, and in
-//! `quick` the quick actions.
+//! `quick` the quick actions, and in `function` those that run code.
 
 mod about;
 mod bodies;
 mod elsewhere;
+mod function;
 mod in_page;
 mod plan;
 mod quick;
@@ -37,7 +38,7 @@ use crate::{
     session::manager::{Caller, Scheme, SessionManager},
 };
 
-pub(super) use self::{about::ENDPOINTS as ABOUT, quick::ENDPOINTS as QUICK};
+pub(super) use self::{about::ENDPOINTS as ABOUT, function::ENDPOINTS as FUNCTIONS, quick::ENDPOINTS as QUICK};
 
 /// The endpoints, as the document shows them.
 pub(super) const ENDPOINTS: [Documented; 3] = [
@@ -82,12 +83,13 @@ const A_GET: Rest = Rest {
 
 /// The routes of these endpoints.
 pub(super) fn routes() -> Router<Api> {
-    let totals = about::Totals::default();
+    let (bodies, totals) = (bodies::Bodies::default(), about::Totals::default());
     Router::new()
         .route("/sessions", routing::get(sessions))
         .route("/pressure", routing::get(pressure))
         .route("/kill/{id}", routing::get(kill))
-        .merge(quick::routes(&totals))
+        .merge(quick::routes(&bodies, &totals))
+        .merge(function::routes(&bodies, &totals))
         .merge(about::routes(&totals))
         .merge(elsewhere::routes())
 }

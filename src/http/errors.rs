@@ -160,6 +160,7 @@ fn of_page(why: &PageError) -> Kind {
         PageError::Script { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "script-failed"),
         PageError::TooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
         PageError::ClientOwns { .. } => (StatusCode::CONFLICT, "client-owns"),
+        PageError::CodeLeft => (StatusCode::UNPROCESSABLE_ENTITY, "code-left"),
         PageError::NoDialog => (StatusCode::CONFLICT, "no-dialog"),
         PageError::NoSecret { .. } => (StatusCode::NOT_FOUND, "no-secret"),
         PageError::SecretOrigin { .. } => (StatusCode::FORBIDDEN, "secret-origin"),

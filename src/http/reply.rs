@@ -6,6 +6,7 @@ use axum::{
 };
 use bytes::Bytes;
 use hyper::{Response, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{
@@ -18,6 +19,9 @@ use crate::{
     session::manager::ServiceError,
     tenant::limits::Refusal,
 };
+
+/// What may stand in `filename*` as it is (RFC 8187, `attr-char`).
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
 /// An answer; its body may be a stream.
 pub type Answer = Response<Body>;
@@ -49,6 +53,15 @@ pub(super) fn stream(kind: &'static str, body: Body) -> Answer {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     answer
+}
+
+/// The file is saved under this name, and not shown.
+pub(super) fn disposition(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .map(|char| if char.is_ascii_graphic() && !"\"\\%".contains(char) || char == ' ' { char } else { '_' })
+        .collect();
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, PLAIN))
 }
 
 /// JSON with Chrome's white space.

@@ -75,6 +75,29 @@ impl LargeBody {
     }
 }
 
+/// The body of a request that runs code: the code itself, or a JSON text.
+pub(super) struct CodeBody {
+    pub(super) text: String,
+    pub(super) is_json: bool,
+}
+
+impl CodeBody {
+    /// Reads all of it, if it has at most so many bytes. Its type must be declared as one that a form of a web page cannot have.
+    pub(super) async fn up_to(most: usize, request: Request) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let (essence, said) = essence(&parts.headers);
+        let is_json = is_json(&essence);
+        if !is_json && !matches!(&*essence, "application/javascript" | "text/javascript") {
+            let detail = format!("the body's type is {said}; send application/javascript or application/json");
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail));
+        }
+        let bytes = read(body, most, LARGE_PATIENCE).await?;
+        let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-body", detail);
+        let text = String::from_utf8(bytes).map_err(|error| bad(format!("the body is not UTF-8: {error}")))?;
+        Ok(Self { text, is_json })
+    }
+}
+
 async fn read(body: body::Body, most: usize, patience: Duration) -> Result<Vec<u8>, Problem> {
     let too_large = || {
         let detail = format!("the body is larger than {most} bytes");
@@ -99,14 +122,23 @@ async fn read(body: body::Body, most: usize, patience: Duration) -> Result<Vec<u
 
 /// Accepts only a body that is declared as JSON: a form on a web page cannot declare that without a preflight.
 fn of_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let said = headers.get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
-    let essence = said.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    if essence.is_some_and(|essence| essence == "application/json" || essence.ends_with("+json")) {
+    let (essence, said) = essence(headers);
+    if is_json(&essence) {
         return Ok(());
     }
-    let said = said.as_deref().unwrap_or("not said");
     let detail = format!("the body's type is {said}; send Content-Type: application/json");
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail))
+}
+
+/// The type of a body without its parameters, and the type for an error.
+fn essence(headers: &HeaderMap) -> (String, String) {
+    let said = headers.get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+    let essence = said.as_deref().and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    (essence.trim().to_ascii_lowercase(), said.as_deref().unwrap_or("not said").to_owned())
+}
+
+fn is_json(essence: &str) -> bool {
+    essence == "application/json" || essence.ends_with("+json")
 }
 
 /// The `{id}` of a path.

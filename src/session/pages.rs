@@ -1,9 +1,12 @@
 //! What sessions need of the room `page`, which drives pages for callers without a CDP client: a trait, and its errors.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use tokio::sync::{mpsc::UnboundedSender, oneshot};
+use tokio::{
+    net::UnixStream,
+    sync::{mpsc::UnboundedSender, oneshot},
+};
 
 use crate::{
     api_types::{
@@ -108,10 +111,43 @@ pub type Told = Box<dyn Fn(PageError) -> (PageError, AnyValue) + Send + Sync>;
 /// The results of the actions of a list, as JSON, one after the other.
 pub type Progress = UnboundedSender<String>;
 
+/// Code that is run with Puppeteer in a page of its own.
+#[derive(Debug)]
+pub struct Code {
+    /// A module whose default export is a function.
+    pub text: String,
+    /// What the function is given beside the page.
+    pub context: AnyValue,
+    /// The page that the function is given.
+    pub page: TargetId,
+    /// The time limit of Puppeteer's commands.
+    pub timeout: Duration,
+    /// Largest result, in bytes.
+    pub most: usize,
+}
+
+/// What code returned.
+#[derive(Debug)]
+pub struct CodeResult {
+    /// Its content type, if the code said so or it is no bytes.
+    pub kind: Option<String>,
+    /// The result.
+    pub body: Vec<u8>,
+}
+
 /// Drives pages.
 pub trait PageService: Send + Sync {
     /// Performs an action on a page, after those that were asked for before. The action ends when the future is dropped.
     fn perform(&self, on: DrivenPage, request: PageRequest) -> BoxFuture<'static, Result<Reply, PageError>>;
+
+    /// Runs code as a client of the session: `client` is the other end of that client's socket. The code ends when the future
+    /// is dropped.
+    fn run(
+        &self,
+        place: ContextHandle,
+        client: UnixStream,
+        code: Code,
+    ) -> BoxFuture<'static, Result<CodeResult, PageError>>;
 
     /// Why a session may not open this URL, if it may not.
     fn check_url(&self, url: &str, granted: Granted) -> Result<(), PageError>;
@@ -256,6 +292,11 @@ pub enum PageError {
         /// The stack, as Chrome describes it.
         stack: String,
     },
+    /// The page that runs code has gone.
+    #[error(
+        "the code closed its session, or closed or left the page that runs it; it may open and close all other pages"
+    )]
+    CodeLeft,
     /// There is no dialog to answer.
     #[error(
         "no dialog is open in this page; dialogs that nobody expects are dismissed: expect.dialog with leave keeps one open"

@@ -1,4 +1,4 @@
-//! The socket of a client: TCP, with TLS that ends here or without. Reads and writes that cannot be done at once return
+//! The socket of a client: TCP, with TLS that ends here or without, or a pair for a client in this process. Reads and writes that cannot be done at once return
 //! [`io::ErrorKind::WouldBlock`], also with TLS, so that [`super::client`] decides when it waits.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
@@ -19,6 +19,8 @@ use tokio_rustls::server::TlsStream;
 pub enum Socket {
     /// TCP.
     Plain(TcpStream),
+    /// One end of a pair: the client is in this process.
+    Local(UnixStream),
     /// TLS over TCP.
     #[cfg(feature = "tls")]
     Tls(Box<TlsSocket>),
@@ -30,21 +32,38 @@ impl From<TcpStream> for Socket {
     }
 }
 
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Self {
+        Self::Local(stream)
+    }
+}
+
 impl Socket {
     /// Waits until the socket may have something to read.
     pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp().poll_read_ready(cx)
+        match self {
+            Self::Plain(tcp) => tcp.poll_read_ready(cx),
+            Self::Local(unix) => unix.poll_read_ready(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.tcp().poll_read_ready(cx),
+        }
     }
 
     /// Waits until the socket may accept bytes.
     pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp().poll_write_ready(cx)
+        match self {
+            Self::Plain(tcp) => tcp.poll_write_ready(cx),
+            Self::Local(unix) => unix.poll_write_ready(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.tcp().poll_write_ready(cx),
+        }
     }
 
     /// Writes what the socket accepts at once, at least one byte. With TLS, some of it may still have to be flushed.
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.try_write(bytes),
+            Self::Local(unix) => unix.try_write(bytes),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.try_write(bytes),
         }
@@ -54,17 +73,9 @@ impl Socket {
     #[cfg_attr(not(feature = "tls"), expect(clippy::unnecessary_wraps, reason = "with TLS it can fail"))]
     pub(super) fn try_flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Plain(_) => Ok(()),
+            Self::Plain(_) | Self::Local(_) => Ok(()),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.try_flush(),
-        }
-    }
-
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(tcp) => tcp,
-            #[cfg(feature = "tls")]
-            Self::Tls(tls) => tls.0.get_ref().0,
         }
     }
 }
@@ -73,6 +84,7 @@ impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, to),
+            Self::Local(unix) => Pin::new(unix).poll_read(cx, to),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => Pin::new(&mut tls.0).poll_read(cx, to),
         }
@@ -83,6 +95,7 @@ impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut *self {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Local(unix) => Pin::new(unix).poll_write(cx, bytes),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => Pin::new(&mut tls.0).poll_write(cx, bytes),
         }
@@ -91,6 +104,7 @@ impl AsyncWrite for Socket {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Local(unix) => Pin::new(unix).poll_flush(cx),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => Pin::new(&mut tls.0).poll_flush(cx),
         }
@@ -99,6 +113,7 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Local(unix) => Pin::new(unix).poll_shutdown(cx),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => Pin::new(&mut tls.0).poll_shutdown(cx),
         }
@@ -111,6 +126,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match &mut *self {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bytes),
+            Self::Local(unix) => Pin::new(unix).poll_write_vectored(cx, bytes),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => Pin::new(&mut tls.0).poll_write_vectored(cx, bytes),
         }
@@ -119,6 +135,7 @@ impl AsyncWrite for Socket {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Local(unix) => unix.is_write_vectored(),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.0.is_write_vectored(),
         }
@@ -139,6 +156,10 @@ impl From<TlsStream<TcpStream>> for Socket {
 
 #[cfg(feature = "tls")]
 impl TlsSocket {
+    fn tcp(&self) -> &TcpStream {
+        self.0.get_ref().0
+    }
+
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         use std::io::Write as _;
 

@@ -31,6 +31,7 @@ mod page_state;
 mod pages;
 mod pausing;
 mod quick;
+mod quick_code;
 mod rows;
 mod same_site;
 mod stage;

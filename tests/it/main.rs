@@ -46,6 +46,7 @@ mod profile_leases;
 mod profiles;
 mod proxy;
 mod quick;
+mod quick_code;
 mod raw;
 mod reconcile;
 mod reconnect;

@@ -4,13 +4,8 @@ use axum::{Router, http::StatusCode, routing};
 
 use super::super::{Api, reply::Problem};
 
-const BY_CDP: &str = "connect a client to / and run the code on your side: puppeteer.connect({ browserWSEndpoint }), or \
-                      chromium.connectOverCDP of Playwright";
-
 /// Paths, also below the names of browsers, and what to use in their place.
-const NOT_HERE: [(&str, &str); 11] = [
-    ("function", BY_CDP),
-    ("download", "open the page in a session of POST /v1/sessions, and fetch its files from /v1/sessions/ID/downloads"),
+const NOT_HERE: [(&str, &str); 9] = [
     ("performance", "run Lighthouse on your side, and let it connect to a session of POST /v1/sessions by its port"),
     ("bql", "drive the pages of a session: POST /v1/sessions, then POST /v1/sessions/ID/pages/PAGE/ACTION"),
     ("unblock", "use POST /content, which opens pages as any Chrome does; this server hides nothing from sites"),

@@ -3,7 +3,7 @@
 //! `api_types::quick` has the bodies, `wish` reads what is wanted of the session, `plan` makes actions on a page of the body,
 //! and `run` performs them.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::{
     Router,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     api_types::{
-        self, Bad, Millis, Nothing, Schemas,
+        self, Bad, Nothing, Schemas,
         operations::{Errors, PageLinks, Rest, RestAnswer, RestInput, Verb},
         quick::{QuickContent, QuickLinks, QuickMarkdown, QuickPdf, QuickScrape, QuickScreenshot, QuickSession},
     },
@@ -181,8 +181,8 @@ mod answers {
 }
 
 /// The routes of quick actions, also below the names of browsers.
-pub(super) fn routes(totals: &Totals) -> Router<Api> {
-    let all = (Bodies::default(), totals.clone());
+pub(super) fn routes(bodies: &Bodies, totals: &Totals) -> Router<Api> {
+    let all = (bodies.clone(), totals.clone());
     let mut router = Router::new();
     for below in ["", "/chromium", "/chrome"] {
         router = router
@@ -284,12 +284,7 @@ async fn answer<Q: QuickAction>(
     let Wish { options, timeout, blocked } = wish::read(&query, session, manager.block_list())?;
     // The newest rule for requests counts: those of the body come later.
     steps.splice(0..0, blocked.map(plan::block));
-    let limit = match timeout {
-        Some(Millis(Duration::ZERO)) => limits.timeout_most,
-        Some(Millis(asked)) => asked.min(limits.timeout_most),
-        None => limits.timeout.min(limits.timeout_most),
-    };
-    Ok(media(run::run(manager, caller, options, (steps, wanted), limit).await?))
+    Ok(media(run::run(manager, caller, options, (steps, wanted), run::limit(timeout, limits)).await?))
 }
 
 /// The answer with what was wanted, and in its headers the response with the page.

@@ -1,7 +1,7 @@
 //! Performs the plan of a quick action in a session of its own. The session has one owner, which this future holds: it ends
 //! with the action, also when the action fails, when its time is over, and when the caller hangs up.
 
-use std::time::Duration;
+use std::{fs::File, time::Duration};
 
 use axum::http::StatusCode;
 use data_encoding::BASE64;
@@ -12,15 +12,17 @@ use tokio::time::Instant;
 use super::plan::{self, Step, Wanted};
 use crate::{
     api_types::{
-        DocumentResponse, Link, Millis, PictureFormat, Reply,
+        AnyValue, BlockList, DocumentResponse, Download, Link, Millis, PictureFormat, Reply,
         operations::{NewPage, PageCookies, PageHtml, PageRequest, PageScreenshot},
         quick::{DebugOptions, ScreenshotEncoding},
     },
+    cdp::ids::TargetId,
+    config::PageLimits,
     http::reply::Problem,
     runtime,
     session::{
         manager::{BriefSession, Caller, ConnectOptions, ServiceError, SessionManager},
-        pages::PageError,
+        pages::{Code, CodeResult, PageError},
     },
 };
 
@@ -34,6 +36,76 @@ pub(super) struct Outcome {
     pub(super) body: Vec<u8>,
     /// The response with the page.
     pub(super) response: Option<DocumentResponse>,
+}
+
+/// Code that is run, and what of it is wanted.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) code: String,
+    /// What the code is given beside the page.
+    pub(super) context: Option<AnyValue>,
+    /// The hosts that are blocked.
+    pub(super) blocked: Option<BlockList>,
+    /// Whether the file that its pages download is wanted.
+    pub(super) is_download: bool,
+}
+
+/// What code has led to.
+#[derive(Debug)]
+pub(super) enum Ran {
+    /// It returned this.
+    Returned(CodeResult),
+    /// Its pages downloaded this file.
+    Downloaded(Download, File),
+}
+
+/// How long an action may take that asks for this.
+pub(super) fn limit(asked: Option<Millis>, limits: PageLimits) -> Duration {
+    match asked {
+        Some(Millis(Duration::ZERO)) => limits.timeout_most,
+        Some(Millis(asked)) => asked.min(limits.timeout_most),
+        None => limits.timeout.min(limits.timeout_most),
+    }
+}
+
+/// Runs code, within this time.
+pub(super) async fn program(
+    manager: &SessionManager,
+    caller: &Caller,
+    wish: ConnectOptions,
+    Program { code, context, blocked, is_download }: Program,
+    limit: Duration,
+) -> Result<Ran, Problem> {
+    let (deadline, limits) = (Instant::now() + limit, manager.page_limits());
+    let all = async {
+        let session = manager.create_briefly(caller, wish, limit).await?;
+        let on = OnPage::open(session, deadline, limits.timeout).await?;
+        if let Some(hosts) = blocked {
+            on.perform(plan::block(hosts).request).await?;
+        }
+        if is_download {
+            on.session.allow_downloads().await?;
+        }
+        let (context, page) = (context.unwrap_or_else(|| AnyValue(Map::new().into())), TargetId::from(&*on.page));
+        let code = Code { text: code, context, page, timeout: limit, most: limits.result };
+        let result = on.session.run(code).await?;
+        if !is_download {
+            return Ok(Ran::Returned(result));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Some((download, file)) = on.session.first_download(left).await? else {
+            let detail = "the code has ended, and no page has downloaded a file since; wait in the code until the download \
+                          has begun";
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "action-timeout", detail));
+        };
+        Ok(Ran::Downloaded(download, file))
+    };
+    // What waits for a download ends at the deadline, and says so.
+    let most = if is_download { limit + GRACE } else { limit };
+    tokio::time::timeout(most, Box::pin(all)).await.unwrap_or_else(|_| {
+        let detail = format!("the code was not done within {} ms; give it longer with timeout", limit.as_millis());
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "action-timeout", detail))
+    })
 }
 
 /// Performs a plan, within this time.

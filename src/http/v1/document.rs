@@ -37,6 +37,7 @@ impl Document {
             .chain(browserless::ENDPOINTS)
             .chain(browserless::ABOUT)
             .chain(browserless::QUICK)
+            .chain(browserless::FUNCTIONS)
             .for_each(|endpoint| self.add(endpoint));
         let problem = self.schemas.output::<ProblemBody<'_>>();
         self.refer_to(problem);

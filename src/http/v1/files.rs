@@ -13,14 +13,13 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use headers::{ContentRange, ETag, HeaderMapExt as _, IfRange, LastModified, Range};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::{
     super::{
-        reply::{Answer, Problem, stream as answer_with, text},
+        reply::{Answer, Problem, disposition, stream as answer_with, text},
         request::{By, PathParameters, Query},
     },
     query::Members,
@@ -36,8 +35,6 @@ use crate::{
 
 /// Bytes that are read from a file at a time.
 const PIECE: usize = 64 << 10;
-/// What may stand in `filename*` as it is (RFC 8187, `attr-char`).
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
 /// Performs [`PutFile`].
 pub(super) async fn put(
@@ -171,15 +168,6 @@ async fn input<O: Operation>(
         }
     }
     Ok(api_types::read(&Value::Object(members).to_string())?)
-}
-
-/// The file is saved under this name, and not shown.
-fn disposition(name: &str) -> String {
-    let plain: String = name
-        .chars()
-        .map(|char| if char.is_ascii_graphic() && !"\"\\%".contains(char) || char == ' ' { char } else { '_' })
-        .collect();
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, PLAIN))
 }
 
 #[cfg(test)]

@@ -1,16 +1,26 @@
 //! Sessions for one action of a caller without a client: they end with their owner, which is the action.
 
-use std::time::Duration;
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
+
+use tokio::net::UnixStream;
 
 use super::{Caller, ConnectOptions, SessionManager};
 use crate::{
     api_types::{
-        BlockList, Millis, Reply, Request,
+        BlockList, Download, Millis, Reply, Request,
         operations::{CreateSession, PageRequest},
     },
     close_reason::CloseReason,
     config::PageLimits,
-    session::error::ServiceError,
+    session::{
+        client::Client,
+        error::ServiceError,
+        pages::{Code, CodeResult},
+        task::Control,
+    },
 };
 
 /// How much longer than its action a session exists, if its owner does not end it.
@@ -54,6 +64,35 @@ impl SessionManager {
 }
 
 impl BriefSession {
+    /// Runs code with Puppeteer, as a client of the session under the same rules as one that connects.
+    pub async fn run(&self, code: Code) -> Result<CodeResult, ServiceError> {
+        let Self { manager, caller, id } = self;
+        let handle = manager.find(caller, id).await?;
+        let pages = manager.inner.pages.get().ok_or(ServiceError::Closing)?;
+        let (client, server) = UnixStream::pair().map_err(|_| ServiceError::Closing)?;
+        let admitted = manager.connect(caller, id, ConnectOptions::default()).await?;
+        let place = manager.ask_live(&handle, Control::Place).await?;
+        admitted.seat(Client::new(server, &[], manager.ledger(), Instant::now()));
+        Ok(pages.run(place, client, code).await?)
+    }
+
+    /// Allows downloads, unless a client decides on them.
+    pub async fn allow_downloads(&self) -> Result<(), ServiceError> {
+        let handle = self.manager.find(&self.caller, &self.id).await?;
+        self.manager.ask_live(&handle, Control::AllowDownloads).await
+    }
+
+    /// Waits until there is a download and none is arriving, and opens the first. `None` if there is none by then.
+    pub async fn first_download(&self, wait: Duration) -> Result<Option<(Download, File)>, ServiceError> {
+        let handle = self.manager.find(&self.caller, &self.id).await?;
+        let Some(files) = handle.files.get() else { return Ok(None) };
+        files.wait(None, wait).await;
+        match files.list_downloads().downloads.into_iter().next() {
+            Some(first) => Ok(Some(files.open_download(&first.id).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// The id.
     pub fn id(&self) -> &str {
         &self.id
