@@ -47,6 +47,7 @@ mod profiles;
 mod proxy;
 mod quick;
 mod quick_code;
+mod quick_corpus;
 mod raw;
 mod reconcile;
 mod reconnect;
