@@ -72,6 +72,8 @@ export namespace Ghost {
     promptText?: string;
     /** Whether it stays open until `dialog` answers it. The action is answered when it has opened. */
     leave?: boolean;
+    /** Whether the action is answered although none has opened, once it is done. */
+    optional?: boolean;
   }
 
   /** A file chooser, and the files that it is given. */
@@ -1952,6 +1954,8 @@ export namespace Ghost {
     omitBackground?: boolean;
     /** Whether it is encoded faster, and larger. */
     optimizeForSpeed?: boolean;
+    /** Most pixels of its longer side, from 16: a larger one is scaled down. */
+    maxSide?: number;
   }
 
   /** Of `ghost.pageScreenshot`. */

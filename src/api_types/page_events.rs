@@ -227,6 +227,8 @@ pub struct ExpectDialog {
     pub prompt_text: Option<String>,
     /// Whether it stays open until `dialog` answers it. The action is answered when it has opened.
     pub leave: bool,
+    /// Whether the action is answered although none has opened, once it is done.
+    pub optional: bool,
 }
 
 /// A file chooser, and the files that it is given.

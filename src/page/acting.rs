@@ -32,10 +32,12 @@ impl Page {
         expect.check()?;
         self.end();
         self.acting().has_acted = false;
-        if expect.dialog.is_some() {
-            let hold =
-                self.session().hold_dialogs(self.id().clone()).await.ok_or(PageError::ClientOwns { what: DIALOGS })?;
-            self.acting().hold = Some(hold);
+        if let Some(dialog) = &expect.dialog {
+            let hold = self.session().hold_dialogs(self.id().clone()).await;
+            if hold.is_none() && !dialog.optional {
+                return Err(PageError::ClientOwns { what: DIALOGS });
+            }
+            self.acting().hold = hold;
         }
         if let Some(chooser) = &expect.file_chooser {
             let files = self.files_for(&chooser.files).await?;
@@ -111,7 +113,9 @@ impl Page {
             return Ok(None);
         }
         let mut came = Expected::default();
-        if let Some(dialog) = &wanted.dialog {
+        if let Some(dialog) = &wanted.dialog
+            && !(dialog.optional && self.state().events.dialogs.is_empty())
+        {
             self.waits_for("a dialog");
             let is_done = |open: bool| dialog.leave || !open;
             self.wait_for(|state| !state.events.dialogs.is_empty() && is_done(state.dialog.is_some())).await?;

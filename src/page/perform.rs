@@ -274,6 +274,7 @@ async fn act(
                 mask_color,
                 omit_background,
                 optimize_for_speed,
+                max_side,
                 ..
             } = screenshot;
             if mask.len() > MASKS_MOST {
@@ -291,7 +292,10 @@ async fn act(
             if quality.is_some_and(|quality| quality > 100) {
                 return Err(Bad::new("quality", "is not between 0 and 100").into());
             }
-            let form = PictureForm { format, quality, omit_background, optimize_for_speed };
+            if max_side.is_some_and(|most| most < 16) {
+                return Err(Bad::new("maxSide", "is less than 16").into());
+            }
+            let form = PictureForm { format, quality, omit_background, optimize_for_speed, max_side };
             let data = page.take_masked(what, (&mask[..], &colour[..]), scene, form).await?;
             Reply::of::<PageScreenshot>(&PagePicture::new(before.and_after(page).await?, data, format))
         }

@@ -33,6 +33,8 @@ pub(super) struct PictureForm {
     pub(super) quality: Option<u32>,
     pub(super) omit_background: bool,
     pub(super) optimize_for_speed: bool,
+    /// Most pixels of the longer side.
+    pub(super) max_side: Option<u32>,
 }
 
 impl Page {
@@ -41,7 +43,7 @@ impl Page {
         &self,
         what: &'static str,
         scene: Scene,
-        PictureForm { format, quality, omit_background, optimize_for_speed }: PictureForm,
+        PictureForm { format, quality, omit_background, optimize_for_speed, max_side }: PictureForm,
     ) -> Result<String, PageError> {
         if omit_background && format == PictureFormat::Jpeg {
             return Err(Bad::new("omitBackground", "is for PNG and WebP; JPEG has no transparency").into());
@@ -81,7 +83,12 @@ impl Page {
             PictureFormat::Jpeg => "jpeg",
             PictureFormat::Webp => "webp",
         };
-        let clip = area.map(|Area { x, y, width, height }| Clip { x, y, width, height, scale: 1.0 });
+        let pixels = width.max(height) * scale;
+        let shrink = max_side.map(f64::from).filter(|most| pixels > *most).map(|most| most / pixels);
+        // Chrome scales only what is cut out.
+        let viewport = Area { x: layout.page_x, y: layout.page_y, width, height };
+        let area = area.or(shrink.map(|_| viewport));
+        let clip = area.map(|Area { x, y, width, height }| Clip { x, y, width, height, scale: shrink.unwrap_or(1.0) });
         let capture = Capture { format, quality, clip, capture_beyond_viewport: beyond, optimize_for_speed };
         self.over_background(omit_background, &capture).await
     }

@@ -347,6 +347,10 @@ actions! {
         /// Whether it is encoded faster, and larger.
         #[serde(default)]
         optimize_for_speed: bool,
+        /// Most pixels of its longer side, from 16: a larger one is scaled down.
+        #[serde(default, deserialize_with = "whole")]
+        #[schemars(range(min = 16))]
+        max_side: Option<u32>,
     }
 
     /// Prints a page as a PDF.
