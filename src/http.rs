@@ -14,6 +14,7 @@
 //! | `GET /healthz` | 200 as long as the process answers |
 //! | `GET /readyz` | 200 when sessions can be opened; else 503 with the reason |
 //! | `/v1/…` | sessions and snapshots as resources; `GET /v1/openapi.json` describes them |
+//! | `POST /mcp`, `DELETE /mcp` | the Model Context Protocol, for agents |
 //! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | the endpoints of browserless |
 //!
 //! [`Endpoints`] is one router. Every request passes the same layers on its way there (`http/layers.rs`): one finds
@@ -31,6 +32,7 @@ mod errors;
 mod forwarded;
 mod guard;
 mod layers;
+mod mcp;
 mod monitor;
 mod patient;
 mod promises;
@@ -123,6 +125,7 @@ fn routes(registry: &SessionManager) -> Router<Api> {
         .merge(chrome::routes())
         .merge(browserless::routes())
         .merge(v1::routes(registry))
+        .merge(mcp::routes(registry))
         .fallback(async |uri: Uri| {
             let detail = format!("there is nothing at {}; see {DOCUMENT} and /json/version", uri.path());
             Problem::new(StatusCode::NOT_FOUND, "not-found", detail)

@@ -11,7 +11,7 @@ use ghostmux::{
     api_types,
     app::{self, SetLog},
     cli::{
-        doctor, namespace,
+        doctor, mcp, namespace,
         server::{self, ServerCommandError},
         snapshot::{self, SnapshotCommandError},
         token::{self, TokenCommandError},
@@ -81,6 +81,8 @@ enum Command {
     Browsers(server::Arguments),
     /// Show the sessions, browsers and queue of a running server.
     Status(server::StatusArguments),
+    /// Let an agent that speaks MCP over standard input and output use a running server.
+    Mcp(mcp::Arguments),
     /// Make a running server load its configuration again, and print what has changed.
     Reload(server::Arguments),
     /// Print docs/configuration.md.
@@ -168,6 +170,10 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Ls(arguments) => printed(server::sessions(&arguments, &mut stdout()).await),
         Command::Browsers(arguments) => printed(server::browsers(&arguments, &mut stdout()).await),
         Command::Status(arguments) => printed(server::status(&arguments, &mut stdout()).await),
+        Command::Mcp(arguments) => {
+            mcp::run(&arguments, tokio::io::stdin(), tokio::io::stdout()).await?;
+            Ok(0)
+        }
         Command::Reload(arguments) => printed(server::reload(&arguments, &mut stdout()).await),
         Command::ConfigDocs => {
             stdout().write_all(config::docs::markdown().as_bytes()).context("cannot write the page")?;
@@ -202,7 +208,7 @@ fn variables() -> impl Iterator<Item = (String, String)> {
 /// Starts the log. Returns what changes its filter.
 fn start_logs(filter: &str, format: LogFormat) -> SetLog {
     // Logs go to standard error: standard output has the results of commands.
-    let to = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(stderr);
+    let to = tracing_subscriber::fmt().with_env_filter(filter_of(filter)).with_writer(stderr);
     match format {
         LogFormat::Text => {
             let is_coloured = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -220,8 +226,13 @@ fn start_logs(filter: &str, format: LogFormat) -> SetLog {
     }
 }
 
+/// The filter of the log. The crate for MCP logs every request as information; what names `rmcp` in the setting counts.
+fn filter_of(text: &str) -> EnvFilter {
+    EnvFilter::new(format!("rmcp=warn,{text}"))
+}
+
 fn set_filter<S>(filter: &reload::Handle<EnvFilter, S>, text: &str) {
-    if let Err(error) = filter.reload(EnvFilter::new(text)) {
+    if let Err(error) = filter.reload(filter_of(text)) {
         tracing::error!(%error, "the filter of the log cannot be changed");
     }
 }
@@ -233,6 +244,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     let is_config = error.is::<ConfigError>()
         || matches!(error.downcast_ref(), Some(SnapshotCommandError::Config(_)))
         || error.downcast_ref::<TokenCommandError>().is_some_and(TokenCommandError::is_usage)
-        || error.downcast_ref::<ServerCommandError>().is_some_and(ServerCommandError::is_usage);
+        || error.downcast_ref::<ServerCommandError>().is_some_and(ServerCommandError::is_usage)
+        || error.downcast_ref::<mcp::McpCommandError>().is_some_and(mcp::McpCommandError::is_usage);
     if is_config { USAGE } else { 1 }
 }

@@ -8,9 +8,10 @@
 //! records in the store, `profile_holders` says which session saves which profile, `profile_lease` holds it against other
 //! servers, `job_book` has the jobs of all tenants, `secret_book` their secrets and `totp` makes one-time passwords (both
 //! pure), `egress_log` what gates report, `proxy` reads the proxies of sessions, `hidden_query` hides them in URLs that are
-//! handed out, `tombstone` remembers how sessions ended, `error` says why a request is not served.
+//! handed out, `tombstone` remembers how sessions ended, `agent_view` what an agent last saw, `error` says why a request is not served.
 
 mod admission;
+pub mod agent_view;
 mod caller;
 pub mod client;
 mod connect_options;

@@ -46,19 +46,29 @@ impl Shape {
 
 impl Default for Schemas {
     fn default() -> Self {
+        Self::new(false)
+    }
+}
+
+impl Schemas {
+    fn new(is_inline: bool) -> Self {
         let path = DEFINITIONS.trim_matches(['#', '/']);
         let generator = |contract: Contract| {
             let settings = SchemaSettings::draft2020_12().with(|settings| {
                 settings.definitions_path = format!("/{path}").into();
                 settings.contract = contract;
+                settings.inline_subschemas = is_inline;
             });
             SchemaGenerator::new(settings)
         };
         Self { inputs: generator(Contract::Deserialize), outputs: generator(Contract::Serialize) }
     }
-}
 
-impl Schemas {
+    /// Makes schemas that refer to no others.
+    pub fn inline() -> Self {
+        Self::new(true)
+    }
+
     /// The schema of what is read.
     pub fn input<T: JsonSchema>(&mut self) -> Shape {
         Shape { name: T::schema_name().into_owned(), schema: simple(T::json_schema(&mut self.inputs)) }

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{Method, Request, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{HeaderMap, Method, Request, header};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -23,6 +23,30 @@ pub enum RequestError {
     /// The request cannot be written, or the answer is no text or too long.
     #[error("{0}")]
     Odd(String),
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path and query; begins with `/`.
+    pub path: &'a str,
+    /// Its headers, without `Host`.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Its body; may be empty.
+    pub body: &'a str,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: String,
 }
 
 /// [`send_on`] a new connection without TLS to this host and port.
@@ -45,18 +69,30 @@ pub async fn send_on(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Result<(u16, String), RequestError> {
+    let sent = Sent { method: &method, path, headers, body: "" };
+    let Answered { status, body, .. } = exchange(stream, authority, sent).await?;
+    Ok((status, body))
+}
+
+/// The answer to a request. `authority` is host and port. The caller sets the deadline.
+pub async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    authority: &str,
+    Sent { method, path, headers, body }: Sent<'_>,
+) -> Result<Answered, RequestError> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
-    let mut request = Request::builder().method(method).uri(path).header(header::HOST, authority);
+    let mut request = Request::builder().method(method.clone()).uri(path).header(header::HOST, authority);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(odd)?;
+    let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).map_err(odd)?;
     let answer = async {
         let answer = sender.send_request(request).await.map_err(unreachable)?;
-        let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), LONGEST).collect().await.map_err(odd)?.to_bytes();
-        Ok((status, String::from_utf8(body.into()).map_err(odd)?))
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, LONGEST).collect().await.map_err(odd)?.to_bytes();
+        let body = String::from_utf8(body.into()).map_err(odd)?;
+        Ok(Answered { status: head.status.as_u16(), headers: head.headers, body })
     };
     let (mut connection, mut answer) = (Box::pin(connection), Box::pin(answer));
     let ended = tokio::select! {

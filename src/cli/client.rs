@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use hyper::{Method, Uri};
 use serde::Deserialize;
+use tokio::net::TcpStream;
 
 use crate::{
-    browser::http_request::{self, RequestError},
+    browser::http_request::{self, Answered, RequestError, Sent},
     tenant::Secret,
 };
 
@@ -122,30 +123,42 @@ impl Client {
     }
 
     async fn ask(&self, method: Method, path: &str) -> Result<String, ClientError> {
+        let Answered { status, body, .. } = self.exchange(&method, path, &[], "").await?;
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        Err(ClientError::Refused { server: self.server.clone(), status, detail: detail(body) })
+    }
+
+    /// The answer to a request, whatever its status is. It may take any time.
+    pub(super) async fn exchange(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Answered, ClientError> {
         // By a name or a forwarder the server answers only what carries this header.
-        let mut headers = vec![("x-ghostmux", "1")];
+        let mut headers = [&[("x-ghostmux", "1")], headers].concat();
         let bearer = self.token.as_ref().map(|token| format!("Bearer {}", token.reveal()));
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
         let path = format!("{}{path}", self.prefix);
-        let answer = self.send(method, &path, &headers).await;
-        let (status, text) = answer.map_err(|error| match error {
+        let answer = self.send(Sent { method, path: &path, headers: &headers, body }).await;
+        answer.map_err(|error| match error {
             RequestError::Unreachable(why) => self.unreachable(why),
             RequestError::Odd(why) => self.odd(why),
-        })?;
-        if (200..300).contains(&status) {
-            return Ok(text);
-        }
-        Err(ClientError::Refused { server: self.server.clone(), status, detail: detail(text) })
+        })
     }
 
-    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Result<(u16, String), RequestError> {
+    async fn send(&self, sent: Sent<'_>) -> Result<Answered, RequestError> {
+        let unreachable = |error: std::io::Error| RequestError::Unreachable(error.to_string());
         #[cfg(feature = "tls")]
         if self.is_tls {
-            let connected = super::tls::connect(&self.authority, &self.host).await;
-            let stream = connected.map_err(|error| RequestError::Unreachable(error.to_string()))?;
-            return http_request::send_on(stream, &self.authority, method, path, headers).await;
+            let stream = super::tls::connect(&self.authority, &self.host).await.map_err(unreachable)?;
+            return http_request::exchange(stream, &self.authority, sent).await;
         }
-        http_request::send(&self.authority, method, path, headers).await
+        let stream = TcpStream::connect(&self.authority).await.map_err(unreachable)?;
+        http_request::exchange(stream, &self.authority, sent).await
     }
 
     /// An answer read as a value.
@@ -163,7 +176,7 @@ impl Client {
 }
 
 /// The detail of a problem (RFC 9457), or the body where it is none.
-fn detail(body: String) -> String {
+pub(super) fn detail(body: String) -> String {
     #[derive(Deserialize)]
     struct Problem {
         detail: String,

@@ -8,6 +8,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
+use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::IgnoredAny;
 
@@ -95,6 +96,19 @@ impl CodeBody {
         let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-body", detail);
         let text = String::from_utf8(bytes).map_err(|error| bad(format!("the body is not UTF-8: {error}")))?;
         Ok(Self { text, is_json })
+    }
+}
+
+/// A body that another reader understands.
+pub(super) struct SmallBody(pub(super) Bytes);
+
+impl SmallBody {
+    /// Most bytes.
+    pub(super) const MOST: usize = MOST;
+
+    /// Reads it.
+    pub(super) async fn read(body: body::Body) -> Result<Self, Problem> {
+        read(body, MOST, PATIENCE).await.map(|bytes| Self(bytes.into()))
     }
 }
 

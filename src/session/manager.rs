@@ -7,9 +7,10 @@
 //! `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `page` finds the session
 //! of a page, `page_actions` has what is done in pages, `brief` the sessions of one action, `jobs` has requests whose callers
 //! do not wait, `secrets` what pages are given and callers do not see, `hibernation` restores hibernated sessions and saves
-//! live ones, `room` limits large documents. `handle` is a session as all of these know it.
+//! live ones, `room` limits large documents, `agents` has the sessions of agents. `handle` is a session as all of these know it.
 
 mod access;
+mod agents;
 mod brief;
 mod control;
 mod files;
@@ -345,6 +346,7 @@ impl SessionManager {
             place: Arc::clone(&placed),
             files: Arc::clone(&files),
             typed: Arc::default(),
+            agent: Arc::default(),
             restoring: Arc::default(),
             checkpoint: checkpoint.clone(),
             joining: Arc::new(Semaphore::new(terms.clients_per_session)),

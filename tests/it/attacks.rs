@@ -24,6 +24,7 @@ mod greed_snapshots;
 mod habits;
 mod indirect_routes;
 mod launch;
+mod mcp;
 mod namespace;
 mod navigation;
 mod other_entry_points;

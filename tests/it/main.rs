@@ -29,6 +29,7 @@ mod launch_options;
 mod layers;
 mod lifecycle;
 mod limits;
+mod mcp;
 mod named;
 mod operator;
 mod outbox;

@@ -9,6 +9,7 @@ use crate::{
     browser::LeaseId,
     port::BrowserId,
     session::{
+        agent_view::AgentView,
         persistence::Checkpoint,
         secret_book::TypedSecrets,
         session_files::SessionFiles,
@@ -27,6 +28,8 @@ pub(super) struct Handle {
     pub(super) files: Arc<OnceLock<Arc<SessionFiles>>>,
     /// The secrets that were typed in its pages.
     pub(super) typed: Arc<TypedSecrets>,
+    /// What its agent last chose and saw.
+    pub(super) agent: Arc<AgentView>,
     // Held while a snapshot is being written into the session.
     pub(super) restoring: Arc<tokio::sync::Mutex<()>>,
     pub(super) checkpoint: Arc<Checkpoint>,

@@ -22,10 +22,10 @@ pub(super) struct Named {
 }
 
 /// A session that is ready to run.
-struct Opened {
-    live: SessionTask,
-    entry: Registration,
-    is_new: bool,
+pub(super) struct Opened {
+    pub(super) live: SessionTask,
+    pub(super) entry: Registration,
+    pub(super) is_new: bool,
 }
 
 impl SessionManager {
@@ -124,7 +124,7 @@ impl SessionManager {
 
     /// Joins the session of this id or, if there is none, opens it. Of callers that come at once one opens it, and the
     /// others join.
-    async fn join_or_open<'a, T>(
+    pub(super) async fn join_or_open<'a, T>(
         &self,
         id: &SessionId,
         join: impl Fn(Handle) -> BoxFuture<'a, Result<T, ServiceError>>,
@@ -147,7 +147,7 @@ impl SessionManager {
     }
 
     /// A session of an id that no live one has: a new one, if the id or the name allows it, or one that hibernates.
-    async fn wake_or_open(
+    pub(super) async fn wake_or_open(
         &self,
         caller: &Caller,
         id: &SessionId,
