@@ -55,7 +55,7 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs an eighth
 	  else cargo test --locked --test it -- ::full; fi
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites api docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types examples endings login busy other-codec
+QUICK_CLIENTS := suites api docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types examples endings login busy mcp other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -120,6 +120,9 @@ client-login:
 client-busy:
 	@echo '==> a busy page that is saved meanwhile'
 	@node tests/clients/busy.mjs $(BUILT)/debug/ghostmux
+client-mcp:
+	@echo '==> agents: the SDK of MCP, over HTTP and over standard input and output'
+	@node tests/clients/mcp.mjs $(BUILT)/debug/ghostmux
 client-api:
 	@echo '==> the REST API, against its own document'
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
