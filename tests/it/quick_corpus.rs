@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use data_encoding::BASE64;
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -15,6 +16,9 @@ use crate::{browsers::Browser, proxy::Proxy, quick::nothing_is_left, rest::JSON}
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const PAGE: &str = "<!doctype html><link rel=icon href=\"data:,\"><title>page</title><h1>Page</h1><img src=\"/pixel.png\" \
                     onload=\"this.alt = 'image'\" onerror=\"this.alt = 'no image'\"><script src=\"/script.js\"></script>";
+
+/// Requests at a time.
+const AT_ONCE: usize = 6;
 
 /// The site of the recorder.
 async fn serve(mut socket: TcpStream) {
@@ -157,12 +161,17 @@ async fn answers_are_those_of_browserless_except_where_the_docs_say_so() {
         .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
         .filter(|cell| *cell != "request")
         .collect();
-    let (mut differ, mut shown) = (BTreeSet::new(), Vec::new());
-    for one in &corpus {
-        let (name, path) = (one["name"].as_str().expect("a name"), one["path"].as_str().expect("a path"));
+    // Most of them wait for a while.
+    let answers = stream::iter(&corpus).map(async |one| {
+        let path = one["path"].as_str().expect("a path");
         let body = one["body"].to_string().replace("SITE", &origin);
         let (status, headers, bytes) = send(&proxy, path, &body).await;
-        let ours = facts(status, &headers, &bytes, &origin);
+        (one, facts(status, &headers, &bytes, &origin))
+    });
+    let answers: Vec<_> = answers.buffered(AT_ONCE).collect().await;
+    let (mut differ, mut shown) = (BTreeSet::new(), Vec::new());
+    for (one, ours) in answers {
+        let name = one["name"].as_str().expect("a name");
         let theirs = one["answer"].as_object().expect("it was recorded");
         if compared(&ours) != compared(theirs) {
             differ.insert(name);

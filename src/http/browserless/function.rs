@@ -23,7 +23,7 @@ use super::{
     about::Totals,
     bodies::Bodies,
     run::{self, Program, Ran},
-    wish::{self, Wish},
+    wish::{self, QuickNeeds},
 };
 use crate::{
     api_types::{
@@ -119,7 +119,7 @@ async fn answer(
     let _held = bodies.hold(caller.owner(), declared, limits.quick_body)?;
     let body = CodeBody::up_to(limits.quick_body, request).await?;
     let QuickFunction { code, context } = runtime::aside(body.text.len(), || read(body))?;
-    let Wish { options, timeout, blocked } = wish::read(&query, QuickSession::default(), manager.block_list())?;
+    let QuickNeeds { options, timeout, blocked } = wish::read(&query, QuickSession::default(), manager.block_list())?;
     let program = Program { code, context, blocked, is_download };
     match run::program(manager, caller, options, program, run::limit(timeout, limits)).await? {
         Ran::Returned(result) => Ok(returned(result)),

@@ -25,7 +25,7 @@ use super::{
     bodies::Bodies,
     plan::{self, Step, Wanted},
     run::{self, Outcome},
-    wish::{self, Wish},
+    wish::{self, QuickNeeds},
 };
 use crate::{
     api_types::{
@@ -281,7 +281,7 @@ async fn answer<Q: QuickAction>(
     let body = LargeBody::up_to(limits.quick_body, request).await?;
     let ((mut steps, wanted), session) = runtime::aside(body.len(), || read::<Q>(&body))?;
     drop(body);
-    let Wish { options, timeout, blocked } = wish::read(&query, session, manager.block_list())?;
+    let QuickNeeds { options, timeout, blocked } = wish::read(&query, session, manager.block_list())?;
     // The newest rule for requests counts: those of the body come later.
     steps.splice(0..0, blocked.map(plan::block));
     Ok(media(run::run(manager, caller, options, (steps, wanted), run::limit(timeout, limits)).await?))

@@ -26,7 +26,7 @@ const ADS: &str = "needs a list of hosts, and this server has none: its operator
 
 /// What a quick action wants of its session.
 #[derive(Debug)]
-pub(super) struct Wish {
+pub(super) struct QuickNeeds {
     /// The options of the session.
     pub(super) options: ConnectOptions,
     /// The time limit of the action.
@@ -36,7 +36,7 @@ pub(super) struct Wish {
 }
 
 /// Reads the URL and the body. `list` has the hosts that can be blocked.
-pub(super) fn read(query: &str, body: QuickSession, list: Option<BlockList>) -> Result<Wish, Bad> {
+pub(super) fn read(query: &str, body: QuickSession, list: Option<BlockList>) -> Result<QuickNeeds, Bad> {
     let mut blocks_ads = body.block_ads.then_some("blockAds");
     let members: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     for (name, value) in &members {
@@ -73,7 +73,7 @@ pub(super) fn read(query: &str, body: QuickSession, list: Option<BlockList>) -> 
         }
         wish.initial = initial;
     }
-    Ok(Wish { options: wish, timeout, blocked })
+    Ok(QuickNeeds { options: wish, timeout, blocked })
 }
 
 /// Whether a member of the query says that hosts are blocked.
@@ -134,7 +134,7 @@ mod tests {
             let wish = read(&query, QuickSession { launch: body, ..QuickSession::default() }, None).expect(&query);
             assert_eq!(wish.options.initial.launch.as_ref(), Some(&wanted), "{query}");
         }
-        let Wish { options: ConnectOptions { options, .. }, timeout, .. } =
+        let QuickNeeds { options: ConnectOptions { options, .. }, timeout, .. } =
             read("timeout=5000&trackingId=me", QuickSession::default(), None).expect("good");
         assert_eq!((options.name.as_deref(), options.timeout), (Some("me"), None));
         assert_eq!(timeout, Some(Millis(Duration::from_secs(5))));
