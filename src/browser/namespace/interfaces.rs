@@ -20,8 +20,9 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 /// The number of the loopback interface in every namespace.
 const LOOPBACK: u32 = 1;
-/// The numbers of the two interfaces of the pair, which nothing else in the namespace has.
-const PAIR: [u32; 2] = [2, 3];
+/// The numbers of the two interfaces of the pair. The kernel gives the next ones after the loopback's to the interfaces that
+/// some of its modules have in every namespace, such as `tunl0`.
+const PAIR: [u32; 2] = [1001, 1002];
 /// How long the kernel may take until an interface runs.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The time between two looks at it.
