@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{browsers::Browser, proxy::Proxy, quick::nothing_is_left, rest::JSON};
+use crate::{browsers::Browser, proxy::Proxy, quick::nothing_is_left, rest::JSON, site::head_of};
 
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const PAGE: &str = "<!doctype html><link rel=icon href=\"data:,\"><title>page</title><h1>Page</h1><img src=\"/pixel.png\" \
@@ -22,14 +22,7 @@ const AT_ONCE: usize = 6;
 
 /// The site of the recorder.
 async fn serve(mut socket: TcpStream) {
-    let mut read = Vec::new();
-    while !read.windows(4).any(|end| end == b"\r\n\r\n") {
-        match socket.read_buf(&mut read).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-    }
-    let head = String::from_utf8_lossy(&read).into_owned();
+    let Some(head) = head_of(&mut socket).await else { return };
     let header = |name: &str| {
         head.lines().find_map(|line| {
             let (is, value) = line.split_once(": ")?;
@@ -57,7 +50,7 @@ async fn serve(mut socket: TcpStream) {
         "/pixel.png" => ("200 OK", "image/png", String::new(), BASE64.decode(PIXEL.as_bytes()).expect("base64")),
         "/script.js" => ("200 OK", "text/javascript", String::new(), b"document.title += \" script\"".to_vec()),
         "/never" => {
-            let _ = socket.read_buf(&mut read).await;
+            let _ = socket.read_buf(&mut Vec::new()).await;
             return;
         }
         _ => html("200 OK", PAGE),

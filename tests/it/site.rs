@@ -99,15 +99,20 @@ impl Drop for Site {
     }
 }
 
-async fn serve(mut socket: TcpStream, state: Arc<State>) {
+/// The head of a request, if the client sends one.
+pub(crate) async fn head_of(socket: &mut TcpStream) -> Option<String> {
     let mut read = Vec::new();
     while !read.windows(4).any(|end| end == b"\r\n\r\n") {
         match socket.read_buf(&mut read).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return None,
             Ok(_) => {}
         }
     }
-    let head = String::from_utf8_lossy(&read).into_owned();
+    Some(String::from_utf8_lossy(&read).into_owned())
+}
+
+async fn serve(mut socket: TcpStream, state: Arc<State>) {
+    let Some(head) = head_of(&mut socket).await else { return };
     let path = head.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/").to_owned();
     // Subscribed before the request is recorded, so that a test that saw the request can release
     // it.

@@ -22,13 +22,14 @@ use super::{
     },
     about::Totals,
     bodies::Bodies,
+    quick::{self, SANDBOX, from_json},
     run::{self, Program, Ran},
     wish::{self, QuickNeeds},
 };
 use crate::{
     api_types::{
-        self, Bad, Download, Nothing, Schemas,
-        operations::{Errors, Rest, RestAnswer, RestInput, Verb},
+        Bad, Download, Nothing, Schemas,
+        operations::{Rest, RestAnswer, RestInput},
         quick::{QuickDownload, QuickFunction, QuickSession},
     },
     runtime,
@@ -38,35 +39,18 @@ use crate::{
     },
 };
 
-/// What code returns, and what pages download, must not run as a page of this server.
-const SANDBOX: &str = "sandbox; frame-ancestors 'none'";
 /// Bytes that are read from a file at a time.
 const PIECE: usize = 64 << 10;
 /// The type of what is not known.
 const UNKNOWN: &str = "application/octet-stream";
 
-const A_POST: Rest = Rest {
-    verb: Verb::Post,
-    path: "",
-    id: None,
-    second: None,
-    input: RestInput::Path,
-    answer: RestAnswer::Media(&["*/*"]),
-    says: "",
-    tag: "quick actions",
-    errors: &[Errors::Beginning, Errors::Body, Errors::Page, Errors::Quick],
-};
+const A_POST: Rest = Rest { answer: RestAnswer::Media(&["*/*"]), says: "What the code returned.", ..quick::A_POST };
 
 /// The endpoints, as the document shows them.
 pub(in crate::http) const ENDPOINTS: [Documented; 2] = [
     Documented {
         name: "quickFunction",
-        rest: Rest {
-            path: "/function",
-            input: RestInput::NeededBody("QuickFunction"),
-            says: "What the code returned.",
-            ..A_POST
-        },
+        rest: Rest { path: "/function", input: RestInput::NeededBody("QuickFunction"), ..A_POST },
         input: Schemas::input::<QuickFunction>,
         output: Schemas::output::<Nothing>,
     },
@@ -129,18 +113,8 @@ async fn answer(
 
 /// Reads a body: code, or an object with code, which may be in base64.
 fn read(CodeBody { text, is_json }: CodeBody) -> Result<QuickFunction, Problem> {
-    let function = if is_json {
-        api_types::read::<QuickFunction>(&text).map_err(|bad| {
-            match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
-                Ok(_) => bad.into(),
-                Err(error) => {
-                    Problem::new(StatusCode::BAD_REQUEST, "bad-json", format!("the body is not JSON: {error}"))
-                }
-            }
-        })?
-    } else {
-        QuickFunction { code: text, context: None }
-    };
+    let function =
+        if is_json { from_json::<QuickFunction>(&text)? } else { QuickFunction { code: text, context: None } };
     let QuickFunction { code, context } = function;
     if code.trim().is_empty() {
         return Err(Bad::new("code", "is missing: export default async ({ page, context }) => { … }").into());

@@ -40,9 +40,10 @@ use crate::{
 /// Most characters of a URL in a header.
 const LONGEST_URL: usize = 1000;
 /// The content of other sites must not run as a page of this server.
-const SANDBOX: &str = "sandbox; frame-ancestors 'none'";
+pub(super) const SANDBOX: &str = "sandbox; frame-ancestors 'none'";
 
-const A_POST: Rest = Rest {
+/// What the endpoints have in common.
+pub(super) const A_POST: Rest = Rest {
     verb: Verb::Post,
     path: "",
     id: None,
@@ -304,11 +305,15 @@ fn media(Outcome { kind, body, response }: Outcome) -> Answer {
 }
 
 fn read<Q: QuickAction>(body: &str) -> Result<((Vec<Step>, Wanted), QuickSession), Problem> {
-    let read = api_types::read::<Q>(body).map_err(|bad| match serde_json::from_str::<serde::de::IgnoredAny>(body) {
+    Ok(from_json::<Q>(body)?.plan()?)
+}
+
+/// Reads a body in JSON; an error tells what is no JSON from what has wrong members.
+pub(super) fn from_json<T: DeserializeOwned>(body: &str) -> Result<T, Problem> {
+    api_types::read::<T>(body).map_err(|bad| match serde_json::from_str::<serde::de::IgnoredAny>(body) {
         Ok(_) => bad.into(),
         Err(error) => Problem::new(StatusCode::BAD_REQUEST, "bad-json", format!("the body is not JSON: {error}")),
-    });
-    Ok(read?.plan()?)
+    })
 }
 
 /// Adds a header, if there is a value that a header can have.

@@ -358,14 +358,21 @@ pub(super) fn gates_of(pid: u32) -> Vec<SocketAddrV4> {
             fs::read_link(file.path()).ok()?.to_str()?.strip_prefix("socket:[")?.strip_suffix(']').map(str::to_owned)
         })
         .collect();
+    let is_gate = |(socket, inode): &(SocketAddrV4, String)| {
+        socket.ip().is_loopback() && *socket.ip() != Ipv4Addr::LOCALHOST && sockets.contains(inode)
+    };
+    listeners_of(pid).into_iter().filter(is_gate).map(|(socket, _)| socket).collect()
+}
+
+/// The sockets that listen in the network of a process, with their inodes (proc(5)).
+pub(super) fn listeners_of(pid: impl std::fmt::Display) -> Vec<(SocketAddrV4, String)> {
     let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).expect("the sockets");
     let listening = table.lines().skip(1).filter_map(|line| {
         let words: Vec<_> = line.split_whitespace().collect();
         let (address, port) = words.get(1)?.split_once(':')?;
-        let is_own = words.get(3) == Some(&"0A") && sockets.iter().any(|inode| words.get(9) == Some(&inode.as_str()));
         let address = Ipv4Addr::from(u32::from_str_radix(address, 16).ok()?.swap_bytes());
         let port = u16::from_str_radix(port, 16).ok()?;
-        (is_own && address.is_loopback() && address != Ipv4Addr::LOCALHOST).then_some(SocketAddrV4::new(address, port))
+        (words.get(3) == Some(&"0A")).then(|| Some((SocketAddrV4::new(address, port), (*words.get(9)?).to_owned())))?
     });
     listening.collect()
 }

@@ -14,7 +14,7 @@ use nix::{
 };
 use serde_json::json;
 
-use super::egress::{Stage, gates_of, navigated};
+use super::egress::{Stage, gates_of, listeners_of, navigated};
 use crate::{
     browsers::{Browser, in_browser},
     proxy::eventually,
@@ -46,18 +46,6 @@ fn reaches(pid: impl std::fmt::Display, socket: SocketAddrV4) -> bool {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success() || said.contains("/dev/tcp/"), "{said}");
     ended.status.success()
-}
-
-/// The gates of a browser, which listen in its namespace.
-fn gates_in_namespace(browser: impl std::fmt::Display) -> Vec<SocketAddrV4> {
-    let table = fs::read_to_string(format!("/proc/{browser}/net/tcp")).expect("the sockets");
-    let listening = table.lines().skip(1).filter_map(|line| {
-        let words: Vec<_> = line.split_whitespace().collect();
-        let (address, port) = words.get(1)?.split_once(':')?;
-        let address = u32::from_str_radix(address, 16).ok()?.swap_bytes().into();
-        (words.get(3) == Some(&"0A")).then_some(SocketAddrV4::new(address, u16::from_str_radix(port, 16).ok()?))
-    });
-    listening.collect()
 }
 
 /// The processes that keep the namespaces of a server.
@@ -113,9 +101,9 @@ async fn processes_of_a_browser_reach_its_gates_alone(browser: Browser) {
             let socket = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
             assert!(reaches(server, socket) && !reaches(own, socket), "E13: {socket}");
         }
-        let gates = gates_in_namespace(own);
+        let gates = listeners_of(own);
         assert!(!gates.is_empty(), "E13");
-        for gate in gates {
+        for (gate, _) in gates {
             assert!(reaches(own, gate) && !reaches(foreign, gate) && !reaches(server, gate), "E13: {gate}");
         }
         let routes = fs::read_to_string(format!("/proc/{own}/net/route")).expect("its routes");
