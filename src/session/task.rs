@@ -410,8 +410,12 @@ impl SessionTask {
 
     /// Applies an event to the lifecycle. The phase changes only here.
     fn step(&mut self, event: Event) {
+        self.step_at(event, now());
+    }
+
+    fn step_at(&mut self, event: Event, now: Instant) {
         self.record.traffic.pages_most = self.session.pages_most();
-        if self.record.on(event, now()) {
+        if self.record.on(event, now) {
             self.tell_of_change();
         }
         if let Phase::Closed(reason) = self.record.life().phase() {

@@ -139,7 +139,8 @@ impl SessionTask {
         }
         self.record.session_info().add_client(shown.clone());
         self.terms.metrics.views.inc();
-        self.step(Event::Came);
+        // At the time of its arrival: a session that begins with a client is not younger than it.
+        self.step_at(Event::Came, now);
         self.tell_of_arrival(shown);
         self.perform();
         if is_revoked {
