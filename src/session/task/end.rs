@@ -16,20 +16,18 @@ impl SessionTask {
             self.tell_of_loss(why);
         }
         self.step(Event::Over(reason.clone()));
-        for view in self.views.sockets_mut().filter(|view| view.leaving.is_none()) {
-            view.client.close(&reason);
-        }
         let profile = self.save_at_end(&reason);
         let announced = profile.as_ref().map(EndOfProfile::announced);
         // The place in the browser is free at once; a client that closes slowly holds only its socket.
         let Self { mut views, lease, terms, record, jobs, control, inbox, .. } = *self;
         drop(jobs);
+        let why = reason.clone();
         let leave = async move {
             if let Some(profile) = profile {
                 save_profile(profile, inbox).await;
             }
             drop((lease, record));
-            gone(&reason);
+            gone(&why);
             // A task that waits for the end of the session waits for this channel to close.
             drop(control);
         };
@@ -37,6 +35,9 @@ impl SessionTask {
             // Who connects elsewhere after it has heard of the end must not find the state before.
             if let Some(announced) = announced {
                 announced.await;
+            }
+            for view in views.sockets_mut().filter(|view| view.leaving.is_none()) {
+                view.client.close(&reason);
             }
             for view in views.sockets_mut() {
                 poll_fn(|cx| view.client.poll_closed(cx)).await;
