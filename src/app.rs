@@ -3,6 +3,7 @@
 mod directory;
 mod reload;
 mod start;
+mod tenants;
 
 use std::{
     io,
@@ -22,7 +23,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{directory::OwnDirectory, reload::Reloader};
+use self::{
+    directory::OwnDirectory,
+    reload::Reloader,
+    tenants::{audit, keep_current, limits, tenants, usage, warn_of_limits_without_groups},
+};
 pub use self::{reload::SetLog, start::StartError};
 use crate::{
     browser::{
@@ -30,7 +35,7 @@ use crate::{
         find::{self, command_line, is_root},
     },
     close_reason::CloseReason,
-    config::{BrowserLimits, BrowserSources, Config, ConfigSource, LoadedConfig},
+    config::{BrowserSources, Config, ConfigSource, LoadedConfig},
     http::{
         self, Api, CurrentGuard, Door, Endpoints, Front, Guard, TlsServer,
         chrome::{Origin, Protocol},
@@ -41,12 +46,7 @@ use crate::{
     port::egress::EgressGates,
     session::{directory::LocalDirectory, manager::SessionManager, task::Terms},
     store::Store,
-    tenant::{
-        Audit, Document, LimitBook, Tenant, Tenants, UsageLedger,
-        egress::{EgressLimits, Gates, NameServers},
-        limits::Periods,
-        token::server_key,
-    },
+    tenant::egress::{EgressLimits, Gates, NameServers},
 };
 
 /// Time limit for the end of all sessions, once they are told to.
@@ -92,6 +92,9 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
     // The own one is locked too.
     tokio::task::spawn_blocking(move || directory::remove_left(&base));
 
+    let audit = audit(&config, &metrics)?;
+    // From now on: the copy of the tenants must not become too old while browsers start.
+    let current = keep_current(&tenants, &audit);
     let gates = gates(&config, address)?;
     let (plan, origin) = plan(&config, directory.clone(), gates).await?;
     let no_signals = |error| StartError::System { what: "cannot wait for signals".to_owned(), error };
@@ -101,7 +104,6 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
         pool = Pool::start(plan, metrics.clone()) => pool?,
         () = stop.recv() => return Ok(()),
     };
-    let audit = audit(&config, &metrics)?;
     let usage = Arc::new(usage(&config)?);
     let terms = Terms {
         audit: audit.clone(),
@@ -183,7 +185,7 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
                 tls.keep_current().await;
             }
         };
-        let files = async { tokio::join!(store.keep_clean(), tenants.keep_current(&audit), usage.keep(), certificate) };
+        let files = async { tokio::join!(store.keep_clean(), current, usage.keep(), certificate) };
         tokio::join!(sessions, files, limits.keep(), reloader.run(hangups))
     };
     let is_urgent = tokio::select! {
@@ -214,30 +216,10 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
     Ok(())
 }
 
-/// What the tenants may use: in this process, or together with others.
-fn limits(config: &Config) -> Result<LimitBook, StartError> {
-    let Some((url, while_away)) = config.shared_limits() else { return Ok(LimitBook::local()) };
-    let invalid = |why| StartError::System { what: "shared_limits".to_owned(), error: io::Error::other(why) };
-    LimitBook::shared(url, while_away, Periods::default()).map_err(invalid)
-}
-
 /// Logs which limits this machine can hardly carry.
 fn warn_of_doubts(config: &Config) {
     for doubt in Pool::doubts(&config.pool(), config.max_sessions.map(NonZeroU32::get)) {
         tracing::warn!("{doubt}");
-    }
-}
-
-/// Logs whose limits of browsers have no effect.
-fn warn_of_limits_without_groups(config: &Config, tenants: &Tenants) {
-    let has_limits = |tenant: &Arc<Tenant>| tenant.limits().browser() != BrowserLimits::default();
-    let without: Vec<String> =
-        tenants.all().iter().filter(|tenant| has_limits(tenant)).map(|tenant| tenant.owner().to_string()).collect();
-    if !config.browser_cgroups && !without.is_empty() {
-        tracing::warn!(
-            tenants = without.join(" "),
-            "their cpu_weight and browser_memory_max have no effect, because browsers have no control groups (browser_cgroups)"
-        );
     }
 }
 
@@ -278,30 +260,6 @@ fn raise_file_limit() {
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
         tracing::warn!(soft, hard, "cannot raise the limit of open files");
     }
-}
-
-/// The tenants of the file or the Redis, or the one of a server without tokens.
-async fn tenants(config: &Config) -> Result<Tenants, StartError> {
-    let Some(place) = &config.tenants else { return Ok(Tenants::local(config.local_capabilities())) };
-    let settings = config.store_settings();
-    let secret = settings.keys.sealing().map(|key| &key.secret[..]);
-    Ok(Tenants::of_document(Document::new(place, config.tenant_tokens), server_key(secret), config.tenants_max_stale)
-        .await?)
-}
-
-/// The usage of the tenants, as the file of an earlier process has it.
-fn usage(config: &Config) -> Result<UsageLedger, StartError> {
-    let path = config.usage.clone();
-    let shown = path.clone().unwrap_or_default();
-    let system = |error| StartError::System { what: format!("cannot read {}", shown.display()), error };
-    UsageLedger::open(path, config.usage_keep).map_err(system)
-}
-
-/// The audit log, if there is to be one.
-fn audit(config: &Config, metrics: &Arc<Metrics>) -> Result<Audit, StartError> {
-    let Some(settings) = config.audit_settings() else { return Ok(Audit::default()) };
-    let system = |error| StartError::System { what: format!("cannot write {}", settings.path.display()), error };
-    Audit::open(&settings, metrics.clone()).map_err(system)
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, StartError> {
