@@ -25,7 +25,7 @@ use crate::{
         json_object::quote,
         permission::Ruling,
     },
-    port::{Call, ContextProxy, NewContext, PageSetup, Permit, Settle, egress::UpstreamProxy},
+    port::{Call, ContextProxy, NewContext, PageSetup, Settle, egress::UpstreamProxy},
 };
 
 /// The location of a session: enough to work in its contexts while its task holds the lease.
@@ -94,11 +94,6 @@ impl ContextHandle {
     /// data.
     pub fn remember(&self, context: &ContextId, origin: &str) {
         self.browser.order(LinkRequest::Remember { context: context.clone(), origin: origin.to_owned() });
-    }
-
-    /// Waits until a screenshot of this many device pixels may be taken in this browser.
-    pub async fn permit(&self, pixels: u64) -> Permit {
-        self.browser.shared.permits.clone().acquire(self.lease, pixels).await
     }
 
     /// Closes a page of the session.

@@ -19,6 +19,7 @@ use super::{
     held::Held,
     history::History,
     injected::{EXPRESSION, WORLD},
+    means::read_long,
     present::{Acting, Mouse},
     refs::{Names, Refs},
     replaced::is_replaced,
@@ -228,13 +229,7 @@ impl Page {
         driver: &PageDriver,
         command: &C,
     ) -> Result<C::Result, PageError> {
-        let result = driver.ask_patiently(command).await?;
-        let (size, most) = (result.len(), self.limits.result);
-        if size > most {
-            return Err(PageError::TooLarge { size, most });
-        }
-        let read = runtime::aside(size, || serde_json::from_str(&result));
-        read.map_err(|error| CallError::Unreadable { method: C::METHOD, why: error.to_string() }.into())
+        read_long::<C>(&driver.ask_patiently(command).await?, self.limits.result)
     }
 
     /// The isolated world of this name in a frame; a new one evaluates the expression first.

@@ -296,7 +296,7 @@ async fn act(
                 return Err(Bad::new("maxSide", "is less than 16").into());
             }
             let form = PictureForm { format, quality, omit_background, optimize_for_speed, max_side };
-            let data = page.take_masked(what, (&mask[..], &colour[..]), scene, form).await?;
+            let data = page.take_masked(means, what, (&mask[..], &colour[..]), scene, form).await?;
             Reply::of::<PageScreenshot>(&PagePicture::new(before.and_after(page).await?, data, format))
         }
         PageRequest::PagePdf(pdf) => {

@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::{
-    commands::{Capture, Clip, GetMetrics, MoreOfPdf, Picture, Print, Rgba, SetBackground},
+    commands::{Capture, Clip, GetMetrics, MoreOfPdf, Print, Rgba, SetBackground},
     driven::Page,
+    means::Means,
 };
 use crate::{
     api_types::{Area, Bad, PaperMargin, PictureFormat, capability::Granted, operations::PagePdf},
-    browser::TypedCommand,
     cdp::{emulation, target::Kind},
     session::pages::PageError,
     virtual_browser::{
@@ -41,6 +41,7 @@ impl Page {
     /// Takes a screenshot. Returns it in base64.
     pub(super) async fn take(
         &self,
+        means: &Means,
         what: &'static str,
         scene: Scene,
         PictureForm { format, quality, omit_background, optimize_for_speed, max_side }: PictureForm,
@@ -76,8 +77,6 @@ impl Page {
         let (width, height) =
             area.map_or((layout.client_width, layout.client_height), |area| (area.width, area.height));
         emulation::picture(width, height, scale).map_err(|why| Bad::new("screenshot", why))?;
-        // It counts until the picture is taken.
-        let _permit = self.place().permit(emulation::pixels(width, height, scale)).await;
         let format = match format {
             PictureFormat::Png => "png",
             PictureFormat::Jpeg => "jpeg",
@@ -90,12 +89,15 @@ impl Page {
         let area = area.or(shrink.map(|_| viewport));
         let clip = area.map(|Area { x, y, width, height }| Clip { x, y, width, height, scale: shrink.unwrap_or(1.0) });
         let capture = Capture { format, quality, clip, capture_beyond_viewport: beyond, optimize_for_speed };
-        self.over_background(omit_background, &capture).await
+        // As a client's: it waits for its turn among all screenshots, and is drawn as the page is emulated.
+        let take = async || means.ask_long(&capture, self.limits().result).await;
+        Ok(self.over_background(omit_background, take).await?.data)
     }
 
     /// Takes a screenshot in which the elements of these selectors are covered.
     pub(super) async fn take_masked(
         &self,
+        means: &Means,
         what: &'static str,
         (mask, colour): (&[String], &str),
         scene: Scene,
@@ -106,7 +108,7 @@ impl Page {
             let (frame, _) = self.step(what, Some(selector), "mask", json!({ "colour": colour })).await?;
             self.masks().push(frame);
         }
-        let taken = self.take(what, scene, form).await;
+        let taken = self.take(means, what, scene, form).await;
         self.unmask().await;
         taken
     }
@@ -172,23 +174,24 @@ impl Page {
         self.waits_for("the PDF");
         // A page whose process has gone ends the browser with this command.
         self.call(&self.main(), "screen", &json!({})).await?;
-        self.over_background(omit_background, &print).await
+        let take = async || self.ask_long(self.driver(), &print).await;
+        Ok(self.over_background(omit_background, take).await?.data)
     }
 
     /// Takes a picture, over no background where the page has none, if that is wanted.
-    async fn over_background<C: TypedCommand<Result = Picture>>(
+    async fn over_background<T>(
         &self,
         is_transparent: bool,
-        command: &C,
-    ) -> Result<String, PageError> {
+        take: impl AsyncFnOnce() -> Result<T, PageError>,
+    ) -> Result<T, PageError> {
         if !is_transparent {
-            return Ok(self.ask_long(self.driver(), command).await?.data);
+            return take().await;
         }
         let color = Some(Rgba { r: 0, g: 0, b: 0, a: 0 });
         self.driver().ask(&SetBackground { color }).await?;
-        let taken = self.ask_long(self.driver(), command).await;
+        let taken = take().await;
         // If the caller has hung up, the page stays so until it is not driven any more.
         self.driver().ask(&SetBackground { color: None }).await?;
-        Ok(taken?.data)
+        taken
     }
 }

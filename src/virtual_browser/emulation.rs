@@ -7,7 +7,10 @@
 
 use std::collections::HashMap;
 
-use super::{Pending, VirtualBrowser, claims::of_change};
+use super::{
+    Pending, VirtualBrowser,
+    claims::{Claim, of_change},
+};
 use crate::{
     cdp::{
         emulation::{Aspect, Change},
@@ -48,6 +51,12 @@ impl Emulators {
         self.0.get(page)?.iter().flat_map(|emulator| &emulator.what).find_map(Change::device_scale)
     }
 
+    /// The CDP session on which the proxy has set an aspect of a page.
+    pub(super) fn of(&self, page: &TargetId, what: Aspect) -> Option<&CdpSessionId> {
+        let has_set = |emulator: &&Emulator| emulator.what.iter().any(|own| own.aspect() == what);
+        self.0.get(page)?.iter().find(has_set).map(|emulator| &emulator.session)
+    }
+
     /// A page was destroyed.
     pub(super) fn forget(&mut self, page: &TargetId) {
         self.0.remove(page);
@@ -84,10 +93,12 @@ impl VirtualBrowser {
             return false;
         }
         let page = cdp.target.clone();
-        let (claim, has) = of_change(&change);
-        cdp.claims.set(claim, has);
         let of_calls = cdp.of_calls;
         self.give_up(&page, change.aspect());
+        if let Some(cdp) = self.scope.sessions.get_mut(on) {
+            let (claim, has) = of_change(&change);
+            cdp.claims.set(claim, has);
+        }
         if of_calls && change.is_set() {
             self.emulators.keep(page.clone(), on, change.clone());
         }
@@ -109,7 +120,11 @@ impl VirtualBrowser {
         emulator.what.swap_remove(at);
         let (session, over) = (emulator.session.clone(), emulator.what.is_empty());
         let detaches = over && !emulator.stays;
-        let is_of_calls = self.scope.sessions.get(&session).is_some_and(|cdp| cdp.of_calls);
+        let cdp = self.scope.sessions.get_mut(&session);
+        let is_of_calls = cdp.is_some_and(|cdp| {
+            cdp.claims.set(Claim::Emulation(what), false);
+            cdp.of_calls
+        });
         let (method, params) = match what {
             // Its domain has other uses there.
             Aspect::Headers if is_of_calls => (what.method(), r#"{"headers":{}}"#),

@@ -58,8 +58,8 @@ pub(super) enum Pending {
     Picture(Picture),
     /// A screenshot that waits for a permit for this many device pixels.
     Permit(Picture, u64),
-    /// The client's reply to a screenshot.
-    Taken(CdpSessionId, CallId, Drawing),
+    /// The client's reply to this screenshot, which Chrome draws.
+    Taken(Picture, Drawing),
     /// The client's reply; unless it is an error, the CDP session has this device pixel ratio.
     Scale(CdpSessionId, CallId, f64),
     /// The reply names the CDP session of a dialog guard for this page.
@@ -91,7 +91,7 @@ impl Pending {
             | Self::TraceStart(on, id)
             | Self::Picture(Picture { on, id, .. })
             | Self::Permit(Picture { on, id, .. }, _)
-            | Self::Taken(on, id, _)
+            | Self::Taken(Picture { on, id, .. }, _)
             | Self::Scale(on, id, _)
             | Self::Files(on, id, ..) => Some((on, *id)),
             // `liveness_check` marks these commands as in flight itself, from when the client sent them.
@@ -168,7 +168,7 @@ impl VirtualBrowser {
             Pending::Forward(on, id) | Pending::Attach(on, id) | Pending::TraceStart(on, id) => {
                 self.scope.reply(&on, id, &result);
             }
-            Pending::Taken(on, id, drawing) => {
+            Pending::Taken(Picture { on, id, .. }, drawing) => {
                 drawing.done();
                 self.scope.reply(&on, id, &result);
             }
@@ -234,10 +234,7 @@ impl VirtualBrowser {
                 self.scope.fail(&on, id, error);
             }
             Pending::Picture(picture) => self.on_unmeasured(picture, error),
-            Pending::Taken(on, id, drawing) => {
-                self.pictures.failed(drawing, error);
-                self.scope.fail(&on, id, error);
-            }
+            Pending::Taken(picture, drawing) => self.on_untaken(picture, drawing, error),
             Pending::Forward(on, id)
             | Pending::Attach(on, id)
             | Pending::Target(on, id)

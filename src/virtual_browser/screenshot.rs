@@ -10,13 +10,15 @@ use serde::Deserialize;
 use super::{
     Action, Pending, VirtualBrowser,
     arguments::Part,
+    cdp_session::Cdp,
+    claims::Claim,
     pictures::{Drawing, Picture},
 };
 use crate::{
     cdp::{
-        emulation::{self, MAX_WINDOW},
+        emulation::{self, Aspect, MAX_WINDOW},
         error::CdpError,
-        ids::{CallId, CdpSessionId},
+        ids::{CallId, CdpSessionId, TargetId},
         json_object::JsonObject,
         target::Kind,
     },
@@ -97,14 +99,19 @@ impl VirtualBrowser {
             // It has more pixels now: it waits for a larger permit, or is refused.
             return self.take(picture);
         }
-        let Picture { on, id, params, .. } = picture;
-        self.call(
-            on.clone(),
-            METHOD,
-            params,
-            Settle::Plain,
-            Pending::Taken(on, id, Drawing { page, permit: Some(permit) }),
-        );
+        let (painter, params) = (self.painter(&picture.on, &page), picture.params.clone());
+        let drawing = Drawing { page, permit: Some(permit) };
+        self.call(painter, METHOD, params, Settle::Plain, Pending::Taken(picture, drawing));
+    }
+
+    /// Chrome has replied to a screenshot with an error.
+    pub(super) fn on_untaken(&mut self, picture: Picture, drawing: Drawing, error: &CdpError) {
+        self.pictures.failed(drawing, error);
+        if *error == CdpError::NO_SESSION && self.scope.sessions.contains_key(&picture.on) {
+            // The CDP session that has set the viewport has ended, and the viewport with it.
+            return self.take(picture);
+        }
+        self.scope.fail(&picture.on, picture.id, error);
     }
 
     /// The reply to `Page.getLayoutMetrics`: the size of the page or of its visible area.
@@ -139,6 +146,19 @@ impl VirtualBrowser {
         }
         picture.part = Part::Clip { width: MAX_WINDOW, height: MAX_WINDOW, scale: 1.0 };
         self.take(picture);
+    }
+
+    /// The CDP session on which Chrome takes a screenshot. A client's is its own. For a call of REST it is the one that has
+    /// set the viewport of the page, if one has: Chrome draws a screenshot with the device pixel ratio of the CDP session
+    /// that asks for it, and clears that of the others if it has a clip (*measured*).
+    fn painter(&self, on: &CdpSessionId, page: &TargetId) -> CdpSessionId {
+        if !self.scope.sessions.get(on).is_some_and(|cdp| cdp.of_calls) {
+            return on.clone();
+        }
+        let viewport = Claim::Emulation(Aspect::Viewport);
+        let has_set = |cdp: &Cdp| cdp.target == *page && cdp.claims.has(viewport);
+        let of_client = self.scope.sessions.iter().find(|(_, cdp)| has_set(cdp)).map(|(session, _)| session);
+        of_client.or_else(|| self.emulators.of(page, Aspect::Viewport)).unwrap_or(on).clone()
     }
 
     /// Chrome has replied to a command that changes the device pixel ratio.

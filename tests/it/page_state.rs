@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     browsers::{Browser, in_each_browser},
     client::{Client, Page, text},
-    pages::Driven,
+    pages::{Driven, extent},
     proxy::{Proxy, eventually},
     rest::{connect, create, id_of},
     site::Site,
@@ -32,11 +32,30 @@ async fn the_state_of_a_page_is_set_and_read(browser: Browser) {
 
 in_each_browser!(the_state_of_a_page_is_set_and_read);
 
+/// Screenshots of a page of this extent with two device pixels per CSS pixel, which stays as it is.
+async fn pictures_have_the_pixels_of_the_page(page: &Driven<'_>, (width, height): (u32, u32)) {
+    let clip = json!({ "x": 5, "y": 5, "width": 30, "height": 20 });
+    for (body, wanted) in [
+        (json!({}), (2 * width, 2 * height)),
+        (json!({ "clip": clip }), (60, 40)),
+        (json!({ "maxSide": 60 }), (60, 60 * height / width)),
+        (json!({ "omitBackground": true }), (2 * width, 2 * height)),
+    ] {
+        assert_eq!(extent(&text(&page.does("screenshot", body.clone()).await, "data")), wanted, "{body}");
+        assert_eq!(
+            page.value("[innerWidth, innerHeight, devicePixelRatio]").await,
+            json!([width, height, 2]),
+            "{body}"
+        );
+    }
+}
+
 async fn pages_pretend_to_be_elsewhere(page: &Driven<'_>) {
     let own = page.value("[innerWidth, innerHeight, devicePixelRatio, navigator.userAgent]").await;
     page.does("viewport", json!({ "width": 500, "height": 400, "deviceScaleFactor": 2, "hasTouch": true })).await;
     let seen = page.value("[innerWidth, innerHeight, devicePixelRatio, navigator.maxTouchPoints > 0]").await;
     assert_eq!(seen, json!([500, 400, 2, true]));
+    pictures_have_the_pixels_of_the_page(page, (500, 400)).await;
     page.fails("viewport", json!({ "width": 500, "height": null }), 400, "bad-value", "both null").await;
     page.fails("viewport", json!({ "width": 500 }), 400, "bad-value", "height").await;
     page.fails("viewport", json!({ "width": 9_000_000, "height": 9_000_000 }), 422, "command-refused", "pixels").await;
@@ -384,6 +403,9 @@ async fn clients_take_over(client: &Client, target: &Page, page: &Driven<'_>) {
     let seen =
         "[innerWidth, Intl.DateTimeFormat().resolvedOptions().timeZone, (1.5).toLocaleString(), navigator.onLine]";
     assert_eq!(page.value(seen).await, json!([300, "Europe/Berlin", "1,5", true]));
+    let metrics = json!({ "width": 300, "height": 200, "deviceScaleFactor": 2, "mobile": false });
+    client.ok(Some(&target.session), "Emulation.setDeviceMetricsOverride", metrics).await;
+    pictures_have_the_pixels_of_the_page(page, (300, 200)).await;
     // A page without clients keeps what requests have set.
     client.ok(None, "Target.detachFromTarget", json!({ "sessionId": target.session })).await;
     page.does("emulate", json!({ "timezone": "Asia/Tokyo" })).await;

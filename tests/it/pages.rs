@@ -200,13 +200,16 @@ async fn scripts_are_bounded(page: &Driven<'_>) {
     assert_eq!(page.value("1 + 1").await, 2);
 }
 
+/// Width and height of a PNG in base64, in pixels.
+pub(crate) fn extent(png: &str) -> (u32, u32) {
+    let png = BASE64.decode(png.as_bytes()).expect("base64");
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().expect("four bytes"));
+    (number(16), number(20))
+}
+
 async fn pictures_are_taken(page: &Driven<'_>) {
-    let size = |picture: &Value| {
-        let data = BASE64.decode(text(picture, "data").as_bytes()).expect("base64");
-        assert_eq!(&data[1..4], b"PNG");
-        let number = |at: usize| u32::from_be_bytes(data[at..at + 4].try_into().expect("four bytes"));
-        (number(16), number(20))
-    };
+    let size = |picture: &Value| extent(&text(picture, "data"));
     let width = page.value("innerWidth").await;
     let viewport = size(&page.does("screenshot", json!({})).await);
     assert_eq!(json!(viewport.0), width);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     browsers::{Browser, in_each_browser},
+    pages::extent,
     proxy::{Answer, Proxy, eventually},
     rest::{JSON, body_of, is_problem},
     site::Site,
@@ -30,14 +31,6 @@ async fn done(proxy: &Proxy, path: &str, body: Value) -> Answer {
 /// Waits until no session is left.
 pub(crate) async fn nothing_is_left(proxy: &Proxy) {
     eventually("the sessions of quick actions have ended", async || proxy.figure("sessions").await == 0).await;
-}
-
-/// Width and height of a PNG that came in base64.
-fn extent(answer: &Answer) -> (u32, u32) {
-    let png = BASE64.decode(answer.body.as_bytes()).expect("base64");
-    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
-    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().expect("four bytes"));
-    (number(16), number(20))
 }
 
 async fn quick_actions_answer_as_browserless(browser: Browser) {
@@ -94,11 +87,11 @@ async fn screenshots_show_what_is_wanted(proxy: &Proxy) {
     };
     let answer = shown(json!({ "encoding": "base64", "fullPage": true }), json!({ "scrollPage": true })).await;
     assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
-    assert!(extent(&answer).1 >= 3000, "{:?}", extent(&answer));
+    assert!(extent(&answer.body).1 >= 3000, "{:?}", extent(&answer.body));
     let clip = json!({ "x": 10, "y": 20, "width": 30, "height": 40 });
-    assert_eq!(extent(&shown(json!({ "encoding": "base64", "clip": clip }), json!({})).await), (30, 40));
+    assert_eq!(extent(&shown(json!({ "encoding": "base64", "clip": clip }), json!({})).await.body), (30, 40));
     let element = shown(json!({ "encoding": "base64", "omitBackground": true }), json!({ "selector": "div" })).await;
-    assert_eq!(extent(&element), (200, 3000));
+    assert_eq!(extent(&element.body), (200, 3000));
     for (kind, start) in [("png", "PNG"), ("jpeg", "JFIF"), ("webp", "WEBP")] {
         let options = json!({ "type": kind, "optimizeForSpeed": true });
         let answer = shown(options, json!({})).await;

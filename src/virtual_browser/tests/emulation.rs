@@ -152,7 +152,7 @@ impl crate::port::Guard for Held {
 
 impl Pair {
     /// The browser has room for the oldest picture that waits. The second is shared as long as it counts.
-    fn permits(&mut self) -> (Vec<String>, std::sync::Arc<()>) {
+    pub(super) fn permits(&mut self) -> (Vec<String>, std::sync::Arc<()>) {
         let tag = self.tags.pop_front().expect("a picture that waits");
         let held = std::sync::Arc::new(());
         self.session.on_permit(tag, crate::port::Permit::new(Held { _shared: held.clone() }));

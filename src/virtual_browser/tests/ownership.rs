@@ -74,6 +74,39 @@ fn what_a_call_has_set_gives_way_to_a_client() {
 }
 
 #[test]
+fn calls_take_screenshots_where_the_viewport_was_set() {
+    const SHOT: &str = "Page.captureScreenshot";
+    const METRICS: &str = "Emulation.setDeviceMetricsOverride";
+    const CLIP: &str = r#"{"clip":{"x":0,"y":0,"width":9,"height":9,"scale":1}}"#;
+    const TWICE: &str = r#"{"width":8,"height":6,"deviceScaleFactor":2,"mobile":false}"#;
+    let shot = |pair: &mut Pair, on: &str| {
+        let got = calls(pair, SHOT, CLIP);
+        assert!(got[0].starts_with("permit "), "{got:?}");
+        assert_eq!(pair.permits().0, [format!("call {on} {SHOT} {CLIP}")]);
+    };
+    let mut pair = called();
+    calls(&mut pair, METRICS, TWICE);
+    pair.result("{}");
+    shot(&mut pair, "C");
+    assert_eq!(pair.result(r#"{"data":""}"#), [r#"2: {"id":1,"result":{"data":""},"sessionId":"C"}"#]);
+    // A client sets its own: that of the calls is cleared.
+    assert_eq!(pair.asks_on("S", METRICS, TWICE).len(), 2);
+    pair.result("{}");
+    pair.result("{}");
+    shot(&mut pair, "S");
+    // The reply is the call's: the client sees nothing.
+    assert_eq!(pair.result(r#"{"data":""}"#), [r#"2: {"id":1,"result":{"data":""},"sessionId":"C"}"#]);
+    // If the client leaves meanwhile, the screenshot is taken again, without its viewport.
+    shot(&mut pair, "S");
+    pair.detached("ROOT", "S", "P", &[]);
+    let again = pair.error(-32001, "Session with given id not found.");
+    assert!(again[0].starts_with("permit "), "{again:?}");
+    assert_eq!(pair.permits().0, [format!("call C {SHOT} {CLIP}")]);
+    pair.result(r#"{"data":""}"#);
+    pair.is_at_rest();
+}
+
+#[test]
 fn calls_end_with_their_page() {
     let mut pair = called();
     calls(&mut pair, ZONE, TOKYO);
