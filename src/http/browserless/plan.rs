@@ -297,6 +297,8 @@ fn added_script(index: usize, script: AddedScript) -> Result<PageRequest, Bad> {
     let AddedScript { url, content, path, kind, id } = script;
     no_file(&format!("addScriptTag[{index}].path"), path.as_ref())?;
     one_of("addScriptTag", index, url.as_ref(), content.as_ref())?;
+    // Puppeteer writes it into the document, too.
+    let kind = kind.unwrap_or_else(|| "text/javascript".to_owned());
     let script = json!({ "url": url, "content": content, "type": kind, "id": id });
     Ok(call(in_page::ADD_SCRIPT, AnyValue(script), None))
 }
