@@ -152,7 +152,7 @@ async fn errors_of_code_are_those_of_the_request(proxy: &Proxy) {
     );
     for (path, code, word) in [
         ("/function?timeout=1000", "export default () => new Promise(() => {})", "1000 ms"),
-        ("/download?timeout=1000", "export default () => 1", "no page has downloaded"),
+        ("/download?timeout=4000", "export default () => 1", "no page has downloaded"),
     ] {
         is_problem(&post(proxy, path, &json!({ "code": code })).await, 408, "action-timeout", word);
     }

@@ -27,6 +27,8 @@ async fn browserless_endpoints_answer_as_documented() {
     let session = create(&proxy, json!({"name": "tracked"})).await;
     create(&proxy, Value::Null).await;
     let client = connect(&proxy, &session).await;
+    // It counts from its first answer on.
+    client.ok(None, "Browser.getVersion", json!({})).await;
     let all = ok(&proxy, "GET", "/sessions", Value::Null).await;
     assert_eq!(all.as_array().map(Vec::len), Some(2), "{all}");
     let told = ok(&proxy, "GET", "/sessions?trackingId=tracked", Value::Null).await;
