@@ -5,10 +5,10 @@
 // It changes that installation: browserless starts only if all its browsers are installed.
 //   CHROME=/usr/bin/chromium node record-browserless.mjs DIRECTORY
 import { createServer } from 'node:http';
-import { spawn } from 'node:child_process';
-import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
+import { startBrowserless } from './browserless.mjs';
 
 const [directory] = process.argv.slice(2);
 const fixture = path.join(path.dirname(new URL(import.meta.url).pathname), '../fixtures/browserless.json');
@@ -43,32 +43,7 @@ const site = createServer((request, response) => {
 await new Promise(resolve => site.listen(0, '127.0.0.1', resolve));
 const origin = `http://127.0.0.1:${site.address().port}`;
 
-const root = path.join(directory, 'node_modules/@browserless.io/browserless');
-// It looks for its dependencies below itself.
-await symlink(path.join(path.resolve(directory), 'node_modules'), path.join(root, 'node_modules')).catch(() => {});
-for (const browser of ['chrome', 'edge', 'firefox', 'webkit'])
-  await rm(path.join(root, 'build/routes', browser), { recursive: true, force: true });
-const replace = async (file, from, to) => {
-  const text = await readFile(path.join(root, 'build', file), 'utf8');
-  await writeFile(path.join(root, 'build', file), text.replace(from, to));
-};
-await replace('utils.js', 'exists(playwright.chromium.executablePath())', 'true');
-await replace('browsers/browsers.cdp.js', 'executablePath = playwright.chromium.executablePath();', 'executablePath = process.env.CHROME;');
-const port = 3999;
-const server = spawn(process.execPath, [path.join(root, 'build/index.js')], {
-  cwd: root,
-  stdio: ['ignore', 'inherit', 'inherit'],
-  env: {
-    ...process.env, PORT: String(port), HOST: '127.0.0.1', TIMEOUT: '15000', CONCURRENT: '2', DEBUG: '-*',
-    CHROME_EXECUTABLE_PATH: process.env.CHROME, PUPPETEER_EXECUTABLE_PATH: process.env.CHROME,
-    ENABLE_DEBUGGER: 'false',
-  },
-});
-const base = `http://127.0.0.1:${port}`;
-for (let tries = 0; ; tries++) {
-  try { await fetch(`${base}/active`); break; } catch (error) { if (tries > 200) throw error; }
-  await new Promise(resolve => setTimeout(resolve, 200));
-}
+const { base, stop } = await startBrowserless(directory, process.env.CHROME);
 
 // What is compared of an answer.
 export function facts(status, type, headers, bytes) {
@@ -109,5 +84,5 @@ for (const one of corpus) {
   console.log(one.name, JSON.stringify(one.answer).slice(0, 160));
 }
 await writeFile(fixture, `[\n${corpus.map(one => '  ' + JSON.stringify(one)).join(',\n')}\n]\n`);
-server.kill();
+await stop();
 process.exit(0);
