@@ -6,7 +6,6 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -20,10 +19,6 @@ use crate::{
     proxy::Proxy,
     site::Site,
 };
-
-/// In this time a session with a page and its CDP sessions begins on two cores that other tests load too; it takes half of it
-/// where nothing else runs.
-const BEGINS: Duration = Duration::from_millis(300);
 
 /// The kind of CDP session on which a command is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +99,6 @@ pub(super) struct Stage {
     pub(super) proxy: Arc<Proxy>,
     read: AtomicUsize,
     unproved: Unproved,
-    /// How long the attacker's session took to begin, with its page.
-    began_in: Duration,
 }
 
 /// The attacks since the last check that needs new pages; a test must end with that check.
@@ -133,18 +126,11 @@ impl Stage {
     async fn on(proxy: Arc<Proxy>) -> Self {
         let site = Site::start().await;
         let victim = Victim::start(&proxy, &site).await;
-        let since = Instant::now();
         let attacker = Attacker::start(&proxy, &site).await;
-        let began_in = since.elapsed();
         let (read, unproved) = (AtomicUsize::new(0), Unproved::default());
-        let stage = Self { attacker, victim, site, proxy, read, unproved, began_in };
+        let stage = Self { attacker, victim, site, proxy, read, unproved };
         stage.unharmed("before all").await;
         stage
-    }
-
-    /// How many times slower this machine is now than one on which a session with a page begins within [`BEGINS`]: 1 to 5.
-    pub(super) fn slowness(&self) -> f64 {
-        (self.began_in.as_secs_f64() / BEGINS.as_secs_f64()).clamp(1.0, 5.0)
     }
 
     /// The attacker sends this on each of these CDP sessions and must get the expected answer each
