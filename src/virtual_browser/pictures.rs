@@ -53,6 +53,8 @@ pub(super) struct Picture {
     pub(super) part: Part,
     /// The value of [`Pictures::resized`] when the visible area was measured; `None` for a clip, which has a size.
     pub(super) measured: Option<u64>,
+    /// Whether it is drawn on its own CDP session, and not on the one that has set the viewport of the page.
+    pub(super) is_own: bool,
 }
 
 /// The screenshots of a session.

@@ -48,7 +48,9 @@ struct View {
 impl VirtualBrowser {
     /// Takes a screenshot of a page, if it is not too large, once the browser has a permit for it.
     pub(super) fn take_picture(&mut self, on: &CdpSessionId, id: CallId, params: &str, part: Part) {
-        self.take(Picture { on: on.clone(), id, params: params.to_owned(), part, measured: None });
+        // A client's is drawn as in Chrome.
+        let is_own = self.scope.sessions.get(on).is_some_and(|cdp| !cdp.of_calls);
+        self.take(Picture { on: on.clone(), id, params: params.to_owned(), part, measured: None, is_own });
     }
 
     fn take(&mut self, picture: Picture) {
@@ -99,16 +101,20 @@ impl VirtualBrowser {
             // It has more pixels now: it waits for a larger permit, or is refused.
             return self.take(picture);
         }
-        let (painter, params) = (self.painter(&picture.on, &page), picture.params.clone());
+        let emulator = if picture.is_own { None } else { self.emulator(&page) };
+        let painter = emulator.unwrap_or_else(|| picture.on.clone());
+        picture.is_own = painter == picture.on;
+        let params = picture.params.clone();
         let drawing = Drawing { page, permit: Some(permit) };
         self.call(painter, METHOD, params, Settle::Plain, Pending::Taken(picture, drawing));
     }
 
     /// Chrome has replied to a screenshot with an error.
-    pub(super) fn on_untaken(&mut self, picture: Picture, drawing: Drawing, error: &CdpError) {
+    pub(super) fn on_untaken(&mut self, mut picture: Picture, drawing: Drawing, error: &CdpError) {
         self.pictures.failed(drawing, error);
-        if *error == CdpError::NO_SESSION && self.scope.sessions.contains_key(&picture.on) {
+        if *error == CdpError::NO_SESSION && !picture.is_own {
             // The CDP session that has set the viewport has ended, and the viewport with it.
+            picture.is_own = true;
             return self.take(picture);
         }
         self.scope.fail(&picture.on, picture.id, error);
@@ -148,17 +154,14 @@ impl VirtualBrowser {
         self.take(picture);
     }
 
-    /// The CDP session on which Chrome takes a screenshot. A client's is its own. For a call of REST it is the one that has
-    /// set the viewport of the page, if one has: Chrome draws a screenshot with the device pixel ratio of the CDP session
-    /// that asks for it, and clears that of the others if it has a clip (*measured*).
-    fn painter(&self, on: &CdpSessionId, page: &TargetId) -> CdpSessionId {
-        if !self.scope.sessions.get(on).is_some_and(|cdp| cdp.of_calls) {
-            return on.clone();
-        }
+    /// The CDP session that has set the viewport of a page, if one has. A screenshot of a call of REST is drawn there: Chrome
+    /// draws it with the device pixel ratio of the CDP session that asks for it, and clears that of the others if it has a
+    /// clip (*measured*).
+    fn emulator(&self, page: &TargetId) -> Option<CdpSessionId> {
         let viewport = Claim::Emulation(Aspect::Viewport);
         let has_set = |cdp: &Cdp| cdp.target == *page && cdp.claims.has(viewport);
-        let of_client = self.scope.sessions.iter().find(|(_, cdp)| has_set(cdp)).map(|(session, _)| session);
-        of_client.or_else(|| self.emulators.of(page, Aspect::Viewport)).unwrap_or(on).clone()
+        let of_views = self.scope.sessions.iter().find(|(_, cdp)| has_set(cdp)).map(|(session, _)| session);
+        of_views.or_else(|| self.emulators.of(page, Aspect::Viewport)).cloned()
     }
 
     /// Chrome has replied to a command that changes the device pixel ratio.

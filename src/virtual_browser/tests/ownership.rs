@@ -102,7 +102,21 @@ fn calls_take_screenshots_where_the_viewport_was_set() {
     let again = pair.error(-32001, "Session with given id not found.");
     assert!(again[0].starts_with("permit "), "{again:?}");
     assert_eq!(pair.permits().0, [format!("call C {SHOT} {CLIP}")]);
-    pair.result(r#"{"data":""}"#);
+    // Once: this error is the answer.
+    let failed = pair.error(-32001, "Session with given id not found.");
+    assert!(failed[0].starts_with(r#"2: {"id":1,"error":"#), "{failed:?}");
+    pair.is_at_rest();
+}
+
+#[test]
+fn only_screenshots_on_another_cdp_session_are_taken_again() {
+    let mut pair = called();
+    let up = pair.asks_on("S", "Page.captureScreenshot", r#"{"clip":{"x":0,"y":0,"width":9,"height":9,"scale":1}}"#);
+    assert!(up[0].starts_with("permit "), "{up:?}");
+    pair.permits();
+    // Chrome says so before it tells that the CDP session has ended.
+    let failed = pair.error(-32001, "Session with given id not found.");
+    assert!(failed[0].starts_with(r#"1: {"id":1,"error":"#), "{failed:?}");
     pair.is_at_rest();
 }
 
