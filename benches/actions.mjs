@@ -2,19 +2,17 @@
 // three take turns, so that what disturbs the machine disturbs all.
 //
 //   make test-packages && cargo build --release && node benches/actions.mjs target/release/ghostmux [--chrome FILE] [--rounds N]
-import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { findBrowser, finish, openGhostmux } from '../tests/clients/endpoint.mjs';
+import { median, part } from './times.mjs';
 
 const { chromium } = createRequire(new URL('../tests/clients/', import.meta.url))('playwright-core');
 const { values: wish, positionals: [ghostmux] } = parseArgs({
   allowPositionals: true,
   options: {
-    chrome: { type: 'string', default: '/usr/bin/chromium-headless-shell' },
+    chrome: { type: 'string', default: findBrowser() },
     rounds: { type: 'string', default: '200' },
   },
 });
@@ -25,18 +23,8 @@ if (!ghostmux) {
 
 const CONTENT = `<!doctype html><title>Form</title><button onclick="this.dataset.times = 1 + +this.dataset.times" data-times=0>Buy</button>
   <input placeholder=Name><ul>${'<li><a href=#>An entry of the list</a>'.repeat(200)}</ul>`;
-const own = await mkdtemp(path.join(os.tmpdir(), 'actions-'));
-const server = spawn(ghostmux, ['serve', '--listen=127.0.0.1:0', '--log=error', `--browser-path=${wish.chrome}`], {
-  stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TMPDIR: own, GHOSTMUX_STORE: path.join(own, 'store.redb') },
-});
-const address = await new Promise(resolve => {
-  let text = '';
-  server.stdout.on('data', piece => {
-    const found = /ws:\/\/([\d.:]+)/.exec(text += piece);
-    if (found)
-      resolve(found[1]);
-  });
-});
+const server = await openGhostmux(ghostmux, wish.chrome, ['--log=error']);
+const address = `${server.host}:${server.port}`;
 
 async function post(url, body = {}) {
   const answer = await fetch(url, {
@@ -80,7 +68,6 @@ const sides = [
   },
 ];
 
-const part = (values, share) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 console.log('| action | Playwright, its own Chrome | Playwright, ghostmux | HTTP | HTTP beside the first |\n|---|---:|---:|---:|---:|');
 for (const action of Object.keys(sides[0])) {
   const times = sides.map(() => []);
@@ -92,8 +79,8 @@ for (const action of Object.keys(sides[0])) {
         times[index].push(performance.now() - since);
     }
   }
-  const shown = times.map(values => `${part(values, 0.5).toFixed(1)} ms (${part(values, 0.99).toFixed(1)})`);
-  const ratio = part(times[2].map((time, index) => time / times[0][index]), 0.5);
+  const shown = times.map(values => `${median(values).toFixed(1)} ms (${part(values, 0.99).toFixed(1)})`);
+  const ratio = median(times[2].map((time, index) => time / times[0][index]));
   console.log(`| \`${action}\`, p50 (p99) | ${shown.join(' | ')} | ${ratio.toFixed(2)} x |`);
 }
 const clicks = await Promise.all(pages.map(page => page.evaluate('document.querySelector("button").dataset.times')));
@@ -101,7 +88,4 @@ const { value } = await post(`${at}/evaluate`, { expression: 'document.querySele
 if (new Set([...clicks, value]).size !== 1)
   throw new Error(`not all clicked as often: ${clicks} ${value}`);
 await direct.close();
-server.kill();
-await new Promise(resolve => server.once('exit', resolve));
-await rm(own, { recursive: true, force: true });
-process.exit(0);
+await finish(server, false);

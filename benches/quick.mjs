@@ -4,14 +4,13 @@
 //   npm install @browserless.io/browserless      (in an empty directory; it needs Node.js 22, and changes nothing here)
 //   node benches/quick.mjs GHOSTMUX BROWSERLESS_DIRECTORY [--chrome FILE] [--rounds N] [--seconds N]
 // GHOSTMUX is the binary of a release build.
-import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { startBrowserless } from '../scripts/browserless.mjs';
+import { openGhostmux } from '../tests/clients/endpoint.mjs';
+import { endAll } from '../tests/clients/process.mjs';
+import { median, part } from './times.mjs';
 
 const { values: wish, positionals: [ghostmux, directory] } = parseArgs({
   allowPositionals: true,
@@ -39,26 +38,8 @@ await new Promise(resolve => site.listen(0, '127.0.0.1', resolve));
 const url = `http://127.0.0.1:${site.address().port}/`;
 
 async function startGhostmux() {
-  const own = await mkdtemp(path.join(os.tmpdir(), 'quick-'));
-  const server = spawn(ghostmux, ['serve', '--listen=127.0.0.1:0', '--log=error', `--browser-path=${wish.chrome}`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, TMPDIR: own, GHOSTMUX_STORE: path.join(own, 'store.redb') },
-  });
-  let text = '';
-  for await (const piece of server.stdout) {
-    text += piece;
-    const address = /ws:\/\/([\d.:]+)/.exec(text)?.[1];
-    if (address) {
-      server.stdout.resume();
-      const stop = async () => {
-        server.kill();
-        await new Promise(resolve => server.once('exit', resolve));
-        await rm(own, { recursive: true, force: true });
-      };
-      return { base: `http://${address}`, stop };
-    }
-  }
-  throw new Error(`ghostmux did not start: ${text}`);
+  const { host, port, close } = await openGhostmux(ghostmux, wish.chrome, ['--log=error']);
+  return { base: `http://${host}:${port}`, stop: close };
 }
 
 async function ask(base, action) {
@@ -82,9 +63,6 @@ async function load(base, action, atOnce) {
   }));
   return { perSecond: 1000 * times.length / (performance.now() - since), times };
 }
-
-const part = (values, share) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
-const median = values => part(values, 0.5);
 
 /** The first request after the start of each server. */
 const cold = { browserless: [], ghostmux: [] };
@@ -122,4 +100,5 @@ for (const [key, sides] of rows) {
 }
 const [theirs, ours] = [median(cold.browserless), median(cold.ghostmux)];
 console.log(`| the first \`/screenshot\` after the start | ${fixed(theirs)} ms | ${fixed(ours)} ms | ${(ours / theirs).toFixed(2)} x |`);
+endAll();
 process.exit(0);

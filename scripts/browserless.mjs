@@ -1,19 +1,10 @@
 // Starts browserless, as installed in a directory by `npm install @browserless.io/browserless` (it needs Node.js 22), with a
 // Chrome that is not the one of its own. It changes that installation: browserless starts only if all its browsers are there.
-import { spawn } from 'node:child_process';
 import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
-
-/** A port that is free now: browserless cannot choose one and tell it. */
-async function freePort() {
-  const server = createServer();
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise(resolve => server.close(resolve));
-  return port;
-}
+import { freePort } from '../tests/clients/front.mjs';
+import { Child } from '../tests/clients/process.mjs';
 
 /** Starts it with these settings. Resolves when it answers, with its address and a function that ends it. */
 export async function startBrowserless(directory, chrome, settings = {}) {
@@ -28,10 +19,10 @@ export async function startBrowserless(directory, chrome, settings = {}) {
   };
   await replace('utils.js', 'exists(playwright.chromium.executablePath())', 'true');
   await replace('browsers/browsers.cdp.js', 'executablePath = playwright.chromium.executablePath();', 'executablePath = process.env.CHROME;');
+  // It cannot choose one and tell it.
   const port = await freePort();
-  const server = spawn(process.execPath, [path.join(root, 'build/index.js')], {
+  const server = new Child(process.execPath, [path.join(root, 'build/index.js')], {
     cwd: root,
-    stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       ...process.env, PORT: String(port), HOST: '127.0.0.1', TIMEOUT: '15000', CONCURRENT: '2', DEBUG: '-*', CHROME: chrome,
       CHROME_EXECUTABLE_PATH: chrome, PUPPETEER_EXECUTABLE_PATH: chrome, ENABLE_DEBUGGER: 'false', ...settings,
@@ -42,12 +33,5 @@ export async function startBrowserless(directory, chrome, settings = {}) {
     try { await fetch(`${base}/active`); break; } catch (error) { if (tries > 200) throw error; }
     await new Promise(resolve => setTimeout(resolve, 200));
   }
-  const stop = async () => {
-    const ended = new Promise(resolve => server.once('exit', resolve));
-    server.kill();
-    const late = setTimeout(() => server.kill('SIGKILL'), 10_000);
-    await ended;
-    clearTimeout(late);
-  };
-  return { base, stop };
+  return { base, stop: () => server.end(10_000) };
 }
