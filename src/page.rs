@@ -35,6 +35,7 @@ mod history;
 mod init_scripts;
 mod injected;
 mod interaction;
+mod isolated;
 mod keyboard;
 mod keys;
 mod list;
@@ -66,6 +67,7 @@ mod task;
 mod touch;
 mod upload;
 mod waiting;
+mod worlds;
 
 use std::{
     collections::HashMap,

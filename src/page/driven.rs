@@ -9,33 +9,28 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    commands::{
-        Answer, Argument, BringToFront, CallFunction, CreateWorld, EnableLifecycle, EnablePage, EnableRuntime,
-        EvaluateIn, GetFrameTree, InterceptChooser, Terminate,
-    },
+    commands::{BringToFront, EnableLifecycle, EnablePage, EnableRuntime, GetFrameTree, InterceptChooser, Terminate},
     events::Events,
     frame::Frame,
     handles::Handles,
     held::Held,
     history::History,
-    injected::{EXPRESSION, WORLD},
     means::read_long,
     present::{Acting, Mouse},
     refs::{Names, Refs},
-    replaced::is_replaced,
     start::Start,
     state::{PageState, describe},
     step::{PATIENCE, PAUSES, Seen, Step},
+    worlds::Worlds,
 };
 use crate::{
     api_types::{
         Expect,
         locator::{ENTER_FRAME, REF_ENGINE, ref_of},
     },
-    browser::{CallError, ContextHandle, InternalRoot, PageDriver, PageEvents, TypedCommand, by_deadline},
+    browser::{ContextHandle, InternalRoot, PageDriver, PageEvents, TypedCommand, by_deadline},
     cdp::ids::TargetId,
     config::PageLimits,
-    runtime,
     session::pages::{PageError, PageSession},
 };
 
@@ -55,8 +50,7 @@ pub(super) struct Page {
     masks: Mutex<Vec<Frame>>,
     limits: PageLimits,
     held: Held,
-    /// The isolated worlds, by frame, process and name; never held across an await.
-    worlds: Mutex<HashMap<(String, usize, &'static str), i64>>,
+    pub(super) worlds: Worlds,
     /// The frames that have a process of their own.
     pub(super) remote: Mutex<HashMap<String, Arc<PageDriver>>>,
     seen: Mutex<Seen>,
@@ -230,92 +224,6 @@ impl Page {
         command: &C,
     ) -> Result<C::Result, PageError> {
         read_long::<C>(&driver.ask_patiently(command).await?, self.limits.result)
-    }
-
-    /// The isolated world of this name in a frame; a new one evaluates the expression first.
-    pub(super) async fn world(&self, frame: &Frame, name: &'static str, first: Option<&str>) -> Result<i64, PageError> {
-        let key = (frame.id.clone(), frame.process(), name);
-        let known = self.worlds.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let driver = self.driver_of(frame);
-        let made = driver.ask(&CreateWorld { frame_id: &frame.id, world_name: name }).await?;
-        let context = made.execution_context_id;
-        if let Some(expression) = first
-            && let Some(thrown) = driver.ask(&EvaluateIn::value_of(expression, context)).await?.exception_details
-        {
-            let (message, stack) = thrown.divide();
-            return Err(PageError::Script { message, stack });
-        }
-        self.worlds.lock().unwrap_or_else(PoisonError::into_inner).insert(key, context);
-        Ok(context)
-    }
-
-    /// Forgets the worlds of a frame, whose document has changed.
-    pub(super) fn forget_worlds(&self, frame: &Frame) {
-        self.worlds.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, ..), _| *of != frame.id);
-    }
-
-    /// Calls a function of `ghostmux` in a frame. If the document is replaced meanwhile, `None`.
-    pub(super) async fn call(&self, frame: &Frame, function: &str, args: &Value) -> Result<Option<Step>, PageError> {
-        // What it is given is an argument: a debugger of the page reads the sources of scripts.
-        let arguments = vec![Argument::Value(function.into()), Argument::Value(args.clone())];
-        let answer = self.ask_in_our_world(frame, |context| CallFunction {
-            function_declaration: "(name, args) => ghostmux[name](args)",
-            execution_context_id: context,
-            arguments,
-            await_promise: true,
-            return_by_value: true,
-            user_gesture: false,
-            object_group: WORLD,
-        });
-        let Some(Answer { result, exception_details }) = answer.await? else { return Ok(None) };
-        if let Some(thrown) = exception_details {
-            let (message, stack) = thrown.divide();
-            return Err(PageError::Script { message, stack });
-        }
-        let value = result.value.as_deref().map_or("{}", |value| value.get());
-        let step = runtime::aside(value.len(), || serde_json::from_str(value));
-        let unreadable = |error: serde_json::Error| CallError::Unreadable {
-            method: "Runtime.callFunctionOn",
-            why: error.to_string(),
-        };
-        step.map(Some).map_err(|error| unreadable(error).into())
-    }
-
-    /// The object that an expression has in the world of ghostmux.
-    pub(super) async fn object_in(&self, frame: &Frame, expression: &str) -> Result<Option<String>, PageError> {
-        let answer = self.ask_in_our_world(frame, |context| EvaluateIn {
-            await_promise: true,
-            return_by_value: false,
-            ..EvaluateIn::value_of(expression, context)
-        });
-        Ok(answer.await?.and_then(|answer| answer.result.object_id))
-    }
-
-    /// The world of ghostmux in a frame.
-    pub(super) async fn our_world(&self, frame: &Frame) -> Result<i64, PageError> {
-        self.world(frame, WORLD, Some(&EXPRESSION)).await
-    }
-
-    /// Sends a command about the world of ghostmux in a frame; `None` if the document was replaced.
-    async fn ask_in_our_world<C: TypedCommand>(
-        &self,
-        frame: &Frame,
-        command: impl FnOnce(i64) -> C,
-    ) -> Result<Option<C::Result>, PageError> {
-        let context = match self.our_world(frame).await {
-            Err(error) if is_replaced(&error) => return Ok(None),
-            context => context?,
-        };
-        match self.ask_long(self.driver_of(frame), &command(context)).await {
-            Err(error) if is_replaced(&error) => {
-                self.forget_worlds(frame);
-                Ok(None)
-            }
-            answer => answer.map(Some),
-        }
     }
 
     /// Performs a step on the element of a selector, as often as it must be tried again. Without a selector the element is

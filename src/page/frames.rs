@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::json;
 
-use super::{commands::DescribeNode, driven::Page, frame::Frame, replaced::is_replaced, step::Step};
+use super::{commands::DescribeNode, driven::Page, frame::Frame, injected::Tools, replaced::is_replaced, step::Step};
 use crate::{
     browser::{CallError, PageDriver},
     cdp::ids::TargetId,
@@ -81,7 +81,7 @@ impl Page {
     async fn child(&self, parent: Frame, id: String) -> Result<Frame, PageError> {
         let remote = parent.remote.clone();
         let frame = Frame { id: id.clone(), remote, parent: Some(Box::new(parent)) };
-        match self.our_world(&frame).await {
+        match self.our_world(&frame, Tools::Plain).await {
             Err(PageError::Call(CallError::Refused { error, .. })) if error.message.contains("No frame") => {}
             Err(error) if is_replaced(&error) => return Ok(frame),
             world => return world.map(|_| frame),

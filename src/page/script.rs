@@ -8,7 +8,7 @@ use super::{
     driven::Page,
     frame::Frame,
     handles::Handle,
-    injected::SCRIPT_WORLD,
+    injected::Tools,
     replaced::{is_replaced, is_unknown_context},
 };
 use crate::{
@@ -95,7 +95,7 @@ impl Page {
         let answer = self.run_heard(console.as_mut(), &place, request, &expression, handles).await;
         let answer = if has_no_handles && answer.as_ref().is_err_and(is_unknown_context) {
             // The world was that of an earlier document; nothing has run.
-            self.forget_worlds(&place.frame);
+            self.worlds.forget(&place.frame);
             place = self.place_of(what, request).await?;
             self.run_heard(console.as_mut(), &place, request, &expression, Vec::new()).await
         } else {
@@ -181,12 +181,12 @@ impl Page {
             let context = match request.world {
                 World::Main if request.frame.is_none() && !request.handle => Ok(None),
                 World::Main => self.main_world(&frame).await.map(Some),
-                World::Isolated => self.world(&frame, SCRIPT_WORLD, None).await.map(Some),
+                World::Isolated => self.script_world(&frame).await.map(Some),
             };
             match context {
                 Ok(context) => return Ok(Place { context, remote: frame.remote.clone(), frame }),
                 // The frame has got another document meanwhile, maybe in another process.
-                Err(error) if is_replaced(&error) => self.forget_worlds(&frame),
+                Err(error) if is_replaced(&error) => self.worlds.forget(&frame),
                 Err(error) => return Err(error),
             }
             self.pause(attempt).await;
@@ -212,7 +212,7 @@ impl Page {
     /// of an object in a world has that of the world as its second number.
     async fn main_world(&self, frame: &Frame) -> Result<i64, PageError> {
         let driver = self.driver_of(frame);
-        let context = self.our_world(frame).await?;
+        let context = self.our_world(frame, Tools::Plain).await?;
         let evaluate = EvaluateIn { return_by_value: false, ..EvaluateIn::value_of("document", context) };
         let document = self.ask_long(driver, &evaluate).await?.result.object_id.unwrap_or_default();
         let backend_node_id = driver.ask(&DescribeNode { object_id: &document }).await?.node.backend_node_id;
@@ -232,7 +232,7 @@ impl Page {
         let impossible = |why: String| PageError::Impossible { what, why };
         let answer = match answer {
             Err(error) if is_replaced(&error) => {
-                self.forget_worlds(frame);
+                self.worlds.forget(frame);
                 return Err(impossible("the page navigated before the script ended".to_owned()));
             }
             Err(PageError::Call(CallError::Refused { error, .. })) => {

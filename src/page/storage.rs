@@ -7,7 +7,6 @@ use super::{
     commands::{EvaluateIn, FrameInfo},
     driven::Page,
     frame::Frame,
-    injected::SCRIPT_WORLD,
     means::Means,
     replaced::is_replaced,
 };
@@ -207,10 +206,10 @@ impl Page {
     async fn in_frame(&self, frame: &Frame, expression: &str) -> Result<Said, PageError> {
         let mut attempt = 0;
         let answer = loop {
-            let context = self.world(frame, SCRIPT_WORLD, None).await?;
+            let context = self.script_world(frame).await?;
             let evaluate = EvaluateIn::value_of(expression, context);
             match self.ask_long(self.driver(), &evaluate).await {
-                Err(error) if is_replaced(&error) => self.forget_worlds(frame),
+                Err(error) if is_replaced(&error) => self.worlds.forget(frame),
                 answer => break answer?,
             }
             self.pause(attempt).await;

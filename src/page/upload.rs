@@ -7,6 +7,7 @@ use super::{
     driven::Page,
     events::change,
     frame::Frame,
+    injected::Tools,
     pointer::{Act, How},
     present::Files,
     step::Step,
@@ -96,7 +97,7 @@ impl Page {
         self.wait_for(|state| state.events.chooser.is_some()).await?;
         let chooser = self.state().events.chooser.clone().ok_or(PageError::Closed)?;
         let frame = Frame::of_page(chooser.frame);
-        let context = self.our_world(&frame).await?;
+        let context = self.our_world(&frame, Tools::All).await?;
         let node = ResolveNode { backend_node_id: chooser.node, execution_context_id: context };
         let object = self.driver().ask(&node).await?.object.object_id.unwrap_or_default();
         let function = format!("function () {{ return ghostmux.choose(this, {}) }}", files.count());

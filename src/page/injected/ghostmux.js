@@ -291,7 +291,7 @@ function linksOf(root, limit) {
   return [...all].slice(0, limit).map(link => ({ url: String(link.href), text: cut((link.innerText ?? '').trim(), 200) }));
 }
 
-globalThis.ghostmux = {
+Object.assign(globalThis.ghostmux, {
   // A step on the one element of a selector; without a selector on the root of the document.
   async run({ step: name, ...args }) {
     const { element, answer } = args.selector === undefined
@@ -365,7 +365,6 @@ globalThis.ghostmux = {
     interception = null;
     return result === 'done' ? { status: 'done' } : retry(`${result.hitTargetDescription} intercepts pointer events`);
   },
-  document: () => ({ status: 'done', html: injected.documentContent(false) }),
   // Whether an element has a state; any number may match as long as it has none.
   state({ selector, state }) {
     const { element, answer } = find({ selector });
@@ -392,11 +391,4 @@ globalThis.ghostmux = {
     });
     return { status: 'done', count: all.length, elements };
   },
-  // The viewport, and whether the page is in the background.
-  screen: () => ({ status: 'done', is: document.hidden, width: innerWidth, height: innerHeight, scale: devicePixelRatio }),
-  // The status of the response of this document.
-  response() {
-    const [entry] = performance.getEntriesByType('navigation');
-    return { status: 'done', code: entry?.responseStatus || null };
-  },
-};
+});
