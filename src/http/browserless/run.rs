@@ -13,7 +13,7 @@ use super::plan::{self, Step, Wanted};
 use crate::{
     api_types::{
         AnyValue, BlockList, DocumentResponse, Download, Link, Millis, PictureFormat, Reply,
-        operations::{NewPage, PageCookies, PageHtml, PageRequest, PageScreenshot},
+        operations::{PageCookies, PageHtml, PageRequest, PageScreenshot},
         quick::{DebugOptions, ScreenshotEncoding},
     },
     cdp::ids::TargetId,
@@ -86,7 +86,7 @@ pub(super) async fn program(
         if is_download {
             on.session.allow_downloads().await?;
         }
-        let (context, page) = (context.unwrap_or_else(|| AnyValue(Map::new().into())), TargetId::from(&*on.page));
+        let (context, page) = (context.unwrap_or_else(|| AnyValue(Map::new().into())), on.page.clone());
         let code = Code { text: code, context, page, timeout: limit, most: limits.result };
         let result = on.session.run(code).await?;
         if !is_download {
@@ -205,7 +205,7 @@ fn read<T: DeserializeOwned>(reply: &Reply) -> Result<T, Problem> {
 /// The page of a quick action.
 struct OnPage {
     session: BriefSession,
-    page: String,
+    page: TargetId,
     /// When all is to be done.
     deadline: Instant,
     /// The time limit of an action that names none.
@@ -214,21 +214,14 @@ struct OnPage {
 
 impl OnPage {
     async fn open(session: BriefSession, deadline: Instant, default: Duration) -> Result<Self, Problem> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Opened {
-            target_id: String,
-        }
-
-        let new = NewPage { id: Some(session.id().to_owned()), url: None };
-        let Opened { target_id } = read(&session.perform(PageRequest::NewPage(new)).await?)?;
-        Ok(Self { session, page: target_id, deadline, default })
+        let page = session.page().await?;
+        Ok(Self { session, page, deadline, default })
     }
 
     async fn perform(&self, mut request: PageRequest) -> Result<Reply, ServiceError> {
         let asked = request.on_page().and_then(|on| on.timeout).map_or(self.default, |Millis(asked)| asked);
         let left = self.deadline.saturating_duration_since(Instant::now());
-        request.aim(self.session.id(), &self.page, Millis(asked.min(left)));
+        request.aim(self.session.id(), self.page.as_str(), Millis(asked.min(left)));
         self.session.perform(request).await
     }
 

@@ -11,8 +11,9 @@ use super::{Caller, ConnectOptions, SessionManager};
 use crate::{
     api_types::{
         BlockList, Download, Millis, Reply, Request,
-        operations::{CreateSession, PageRequest},
+        operations::{CreateSession, FIRST_PAGE, PageRequest},
     },
+    cdp::ids::TargetId,
     close_reason::CloseReason,
     config::PageLimits,
     session::{
@@ -31,6 +32,8 @@ pub struct BriefSession {
     manager: SessionManager,
     caller: Caller,
     id: String,
+    /// Whether it began with one blank page.
+    begins_blank: bool,
 }
 
 impl SessionManager {
@@ -58,15 +61,16 @@ impl SessionManager {
         let kept = kept.min(self.inner.terms().deadlines.keep_alive.most.unwrap_or(kept));
         options.keep_alive = Some(Millis(kept));
         // From here to the end nothing waits: a session that was created has its owner.
-        let session = self.create(caller, None, options, initial).await?;
-        Ok(BriefSession { manager: self.clone(), caller: caller.clone(), id: session.id })
+        let begins_blank = initial.begins.is_none() && initial.profile.is_none();
+        let session = Box::pin(self.create(caller, None, options, initial)).await?;
+        Ok(BriefSession { manager: self.clone(), caller: caller.clone(), id: session.id, begins_blank })
     }
 }
 
 impl BriefSession {
     /// Runs code with Puppeteer, as a client of the session under the same rules as one that connects.
     pub async fn run(&self, code: Code) -> Result<CodeResult, ServiceError> {
-        let Self { manager, caller, id } = self;
+        let Self { manager, caller, id, .. } = self;
         let handle = manager.find(caller, id).await?;
         let pages = manager.inner.pages.get().ok_or(ServiceError::Closing)?;
         let (client, server) = UnixStream::pair().map_err(|_| ServiceError::Closing)?;
@@ -90,6 +94,19 @@ impl BriefSession {
         match files.list_downloads().downloads.into_iter().next() {
             Some(first) => Ok(Some(files.open_download(&first.id).await?)),
             None => Ok(None),
+        }
+    }
+
+    /// The page of the action: the one that the session began with, or a new one beside those of saved state. To make a
+    /// page is most of what a short action costs Chrome, and the first one was made before anybody asked.
+    pub async fn page(&self) -> Result<TargetId, ServiceError> {
+        let Self { manager, caller, id, begins_blank } = self;
+        let handle = manager.find(caller, id).await?;
+        let first = begins_blank.then(|| FIRST_PAGE.to_owned());
+        let first = if first.is_some() { manager.driven(&handle, first).await?.page } else { None };
+        match first {
+            Some(first) => Ok(first),
+            None => Ok(TargetId::from(&*manager.open_page(&handle, "about:blank").await?)),
         }
     }
 

@@ -115,7 +115,7 @@ impl SessionManager {
     }
 
     /// The session's place, and the page of this name.
-    async fn driven(&self, handle: &Handle, page: Option<String>) -> Result<Driven, ServiceError> {
+    pub(super) async fn driven(&self, handle: &Handle, page: Option<String>) -> Result<Driven, ServiceError> {
         let asked = page.clone();
         let driven = self.ask_live(handle, |reply| Control::Drive(Drive { page, reply })).await?;
         match asked {
@@ -127,7 +127,7 @@ impl SessionManager {
     }
 
     /// Opens a page under the policy, as `/json/new` does.
-    async fn open_page(&self, handle: &Handle, url: &str) -> Result<String, ServiceError> {
+    pub(super) async fn open_page(&self, handle: &Handle, url: &str) -> Result<String, ServiceError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Created {
