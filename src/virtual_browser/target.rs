@@ -262,6 +262,8 @@ impl VirtualBrowser {
             return self.refuse(asked.on, asked.id, &error);
         }
         arguments::limit_window(&mut asked.params, self.granted);
+        // In full Chrome such a page is of the type `other`: nothing announces, counts or closes it. Headless shell ignores it.
+        asked.params.remove("hidden");
         let Some(to) = self.root_of(asked.on) else { return };
         let settle = Settle::Names(if asked.root { asked.on.clone() } else { to.clone() });
         let pending = Pending::Forward(asked.on.clone(), asked.id);

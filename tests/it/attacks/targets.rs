@@ -59,6 +59,22 @@ async fn discovery_reports_only_own_targets(browser: Browser) {
 
 in_each_browser!(discovery_reports_only_own_targets);
 
+/// T23: a page that asks to be hidden is announced, counted and closed as any other.
+async fn pages_cannot_be_hidden(browser: Browser) {
+    let stage = Stage::with(browser, &["--strict", "--warm", "2"]).await;
+    let attacker = &stage.attacker.client;
+    let hidden = json!({ "url": "about:blank", "hidden": true, "background": true });
+    let target = text(&attacker.ok(None, "Target.createTarget", hidden).await, "targetId");
+    let info = attacker.ok(None, "Target.getTargetInfo", json!({ "targetId": target })).await;
+    assert_eq!(info["targetInfo"]["type"], "page", "T23: {info}");
+    let all = attacker.ok(None, "Target.getTargets", json!({})).await;
+    assert!(ids(&all).contains(&target), "T23: {all}");
+    attacker.ok(None, "Target.closeTarget", json!({ "targetId": target })).await;
+    stage.unharmed("T23").await;
+}
+
+in_each_browser!(pages_cannot_be_hidden);
+
 /// T05 to T13, T20 to T22: a foreign target gets the answer for an unknown one.
 async fn foreign_targets_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
