@@ -185,7 +185,12 @@ impl Client {
                 // so an empty one takes its place, which is refused with the same error.
                 Err(tungstenite::Error::Utf8(_)) => return Poll::Ready(Incoming::Text(Bytes::from_static(b"\xff"))),
                 Err(tungstenite::Error::Capacity(_)) => return Poll::Ready(Incoming::Over(Some(CloseReason::TooBig))),
-                Ok(Message::Close(_)) | Err(_) => return Poll::Ready(Incoming::Over(None)),
+                Ok(Message::Close(_)) => {
+                    // The library has queued the answer (RFC 6455 §5.5.1). Who closes and does not read goes without.
+                    let _ = self.protocol.flush(&mut Writing(&mut self.socket));
+                    return Poll::Ready(Incoming::Over(None));
+                }
+                Err(_) => return Poll::Ready(Incoming::Over(None)),
             }
         }
     }

@@ -3,11 +3,17 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
 
 use crate::{
     browsers::Browser,
-    client::{Client, text},
+    client::{Client, DEADLINE, text},
     proxy::{Proxy, eventually, size},
     reconnect::{id_of, parked, session},
 };
@@ -30,6 +36,27 @@ pub(crate) fn problem(refusal: &str) -> (u16, Value) {
     let (status, body) = refusal.split_once(" {").unwrap_or_else(|| panic!("no problem: {refusal}"));
     let status = status.split(' ').next().and_then(|status| status.parse().ok());
     (status.expect("a status"), serde_json::from_str(&format!("{{{body}")).expect("JSON"))
+}
+
+/// RFC 6455 §5.5.1: who closes a connection is answered by a close frame.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_closes_is_answered() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let stream = TcpStream::connect(proxy.address()).await.expect("a connection");
+    let url = format!("ws://{}/", proxy.address());
+    let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.expect("a WebSocket");
+    socket.close(Some(CloseFrame { code: CloseCode::Away, reason: "bye".into() })).await.expect("a close frame");
+    let answer = timeout(DEADLINE, async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Close(frame))) => return frame,
+                Some(Ok(_)) => {}
+                ended => panic!("no close frame: {ended:?}"),
+            }
+        }
+    });
+    let frame = answer.await.expect("an answer in time");
+    assert_eq!(frame.map(|frame| frame.code), Some(CloseCode::Away));
 }
 
 #[tokio::test(flavor = "multi_thread")]
