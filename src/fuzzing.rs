@@ -5,6 +5,7 @@
 //! seeds and a bounded number of mutations of these.
 #![allow(clippy::missing_panics_doc, reason = "a panic is how each of them reports a fault")]
 
+mod block_list;
 mod cbor;
 mod frame;
 #[cfg(feature = "server")]
@@ -34,12 +35,13 @@ pub struct Target {
 }
 
 /// The properties of a build without the server.
-pub const PURE: [Target; 5] = [
+pub const PURE: [Target; 6] = [
     Target { name: "frame", run: frame::run, fixtures: frame::fixtures },
     Target { name: "cbor", run: cbor::run, fixtures: cbor::fixtures },
     Target { name: "policy", run: policy::run, fixtures: policy::fixtures },
     Target { name: "urls", run: urls::run, fixtures: urls::fixtures },
     Target { name: "proxy", run: proxy::run, fixtures: proxy::fixtures },
+    Target { name: "block_list", run: block_list::run, fixtures: block_list::fixtures },
 ];
 
 /// Those of the server.
