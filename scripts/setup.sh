@@ -165,8 +165,9 @@ for_test() {
   chromes chromium-headless-shell chromium
   nodejs
   # Both mostly wait for the network, so they run in parallel.
-  node_modules tests/clients & local npm=$!
+  (node_modules tests/clients; node_modules tests/clients/generated) & local npm=$!
   python_packages tests/clients/api
+  python_packages tests/clients/generated
   wait "$npm"
   service_package "Redis" redis-server redis-server
   service_package "Prometheus" prometheus prometheus
@@ -181,7 +182,9 @@ for_test() {
 for_clients() {
   for_test
   node_modules tests/clients/more
+  node_modules tests/clients/agents
   python_packages tests/clients
+  python_packages tests/clients/agents
   has chromedriver || install_packages "chromedriver" chromium-driver
 }
 

@@ -19,6 +19,7 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const QUICK = ['puppeteer', 'playwright', 'raw'];
 const js = file => ({ command: process.execPath, args: [join(HERE, file)] });
 const python = file => ({ command: process.env.GHOSTMUX_PYTHON ?? join(HERE, '.venv/bin/python'), args: [join(HERE, file)] });
+const agentsPython = file => ({ command: join(HERE, 'agents/.venv/bin/python'), args: [join(HERE, file)] });
 
 // `http: 'shared'`: a client that uses only host and port, which needs `--http-session shared` of
 // ghostmux.
@@ -31,9 +32,12 @@ const SUITES = {
   'puppeteer-cluster': js('more/puppeteer-cluster.mjs'),
   'playwright-mcp': js('more/playwright-mcp.mjs'),
   'chrome-devtools-mcp': js('more/chrome-devtools-mcp.mjs'),
+  stagehand: js('agents/stagehand.mjs'),
+  'agent-browser': js('agents/agent-browser.mjs'),
   selenium: { ...js('more/selenium.mjs'), http: 'shared' },
   pyppeteer: python('more/pyppeteer_acts.py'),
   'playwright-python': python('more/playwright_acts.py'),
+  'browser-use': agentsPython('agents/browser_use_acts.py'),
   chromiumoxide: { command: process.env.CARGO ?? 'cargo', args: ['run', '--quiet', '--locked', '--manifest-path', join(HERE, 'chromiumoxide/Cargo.toml')], startMs: 600_000 },
 };
 

@@ -11,7 +11,7 @@ use std::{
 use url::Url;
 
 /// Flags of other programs.
-const FOREIGN_FLAGS: [&str; 27] = [
+const FOREIGN_FLAGS: [&str; 31] = [
     // Chrome
     "disable-dev-shm-usage",
     "disable-features",
@@ -25,6 +25,12 @@ const FOREIGN_FLAGS: [&str; 27] = [
     // MCP servers: --cdp-endpoint, --wsEndpoint
     "cdp-endpoint",
     "ws",
+    // agent-browser
+    "cdp",
+    "cdp-headers",
+    "pin-tab",
+    // openapi-python-client
+    "url",
     // cargo
     "exact",
     "lib",
