@@ -55,7 +55,7 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs an eighth
 	  else cargo test --locked --test it -- ::full; fi
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites api docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types examples endings login busy mcp other-codec
+QUICK_CLIENTS := suites api docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types generated examples endings login busy mcp other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -64,6 +64,9 @@ test-quick-clients:
 client-types:
 	@echo '==> the declarations of types/, against those of Puppeteer and Playwright'
 	@tests/clients/node_modules/.bin/tsc -p tests/clients/types
+client-generated:
+	@echo '==> clients in TypeScript and Python, generated from the OpenAPI document'
+	@node tests/clients/generated/run.mjs $(BUILT)/debug/ghostmux
 client-examples:
 	@echo '==> the examples'
 	@node tests/clients/examples.mjs $(BUILT)/debug/ghostmux

@@ -86,7 +86,7 @@ pub use self::{
     proxy::WantedProxy,
     read::{given, has_all, read, whole},
     reference::reference,
-    schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
+    schemas::{DEFINITIONS, Schemas, Shape, ShapeOf, capital},
     secret::Secret,
     secrets::{SecretInfo, SecretList},
     server::{

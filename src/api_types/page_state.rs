@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Aftermath, Attributes, Millis, ScriptValue, World, given, launch::ANY, page::outcomes};
+use super::{Aftermath, Attributes, Millis, ScriptValue, World, capital, given, launch::ANY, page::outcomes};
 
 /// A setting of a page that a request leaves alone (absent), resets (`null`) or sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,11 +56,6 @@ impl<T: JsonSchema> JsonSchema for Setting<T> {
             "anyOf": [value, { "const": null }],
         })
     }
-}
-
-fn capital(name: &str) -> String {
-    let mut characters = name.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// A position on the earth.

@@ -96,6 +96,12 @@ impl Schemas {
     }
 }
 
+/// A name of a type, from that of a member.
+pub fn capital(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
 /// The schema without members that the documents do not need.
 fn simple(schema: Schema) -> Value {
     let mut schema = schema.to_value();

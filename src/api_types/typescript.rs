@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::definition::{Domain, Items, Member, Type};
+use super::{
+    capital,
+    definition::{Domain, Items, Member, Type},
+};
 
 const HEAD: &str = "\
 // Written by `make types` from the Rust types in src/api_types/, which are what to change.
@@ -103,9 +106,4 @@ fn comment(file: &mut String, indent: &str, text: Option<&str>) {
     if let Some(text) = text {
         let _ = writeln!(file, "{indent}/** {} */", text.replace("*/", "* /"));
     }
-}
-
-fn capital(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }

@@ -29,7 +29,8 @@ impl Documented {
 pub(super) type Refusal = (u16, &'static str);
 
 /// Errors of every request.
-pub(super) const OF_ALL: [Refusal; 2] = [
+pub(super) const OF_ALL: [Refusal; 3] = [
+    (401, "The server has tenants, and the request has no token, or one that is not accepted."),
     (403, "The request comes from a web page, and pages may not control browsers."),
     (503, "The server is shutting down, or no browser is ready."),
 ];

@@ -2,6 +2,7 @@
 //! ([`operations`]). Only the contents of snapshots and files have their own handlers, because they are streams.
 
 mod document;
+mod examples;
 mod files;
 mod handler;
 mod idempotency;

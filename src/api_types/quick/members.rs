@@ -121,20 +121,25 @@ pub struct UserAgent {
     pub platform: Option<String>,
 }
 
+/// A user agent as an object.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "QuickUserAgentMembers")]
+struct UserAgentMembers {
+    /// The header.
+    user_agent: Option<String>,
+    /// Client hints, as in `Emulation.setUserAgentOverride`.
+    user_agent_metadata: Option<Map<String, Value>>,
+    /// `navigator.platform`.
+    platform: Option<String>,
+}
+
 impl<'de> Deserialize<'de> for UserAgent {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        struct Members {
-            user_agent: Option<String>,
-            user_agent_metadata: Option<Map<String, Value>>,
-            platform: Option<String>,
-        }
-
         match Value::deserialize(from)? {
             Value::String(text) => Ok(Self { user_agent: Some(text), ..Self::default() }),
             value => {
-                let Members { user_agent, user_agent_metadata, platform } =
+                let UserAgentMembers { user_agent, user_agent_metadata, platform } =
                     serde_json::from_value(value).map_err(D::Error::custom)?;
                 Ok(Self { user_agent, user_agent_metadata, platform })
             }
@@ -147,21 +152,11 @@ impl JsonSchema for UserAgent {
         "QuickUserAgent".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let members = generator.subschema_for::<UserAgentMembers>();
         json_schema!({
             "description": "A user agent: a text, or an object.",
-            "anyOf": [
-                { "type": "string" },
-                {
-                    "type": "object",
-                    "properties": {
-                        "userAgent": { "type": "string" },
-                        "userAgentMetadata": { "type": "object" },
-                        "platform": { "type": "string" },
-                    },
-                    "additionalProperties": false,
-                },
-            ],
+            "anyOf": [{ "type": "string" }, members],
         })
     }
 }

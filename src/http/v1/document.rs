@@ -2,14 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{
-    browserless,
-    promises::{Documented, EARLY, OF_ALL, refusals},
-    reply::ProblemBody,
+use super::{
+    super::{
+        browserless,
+        promises::{Documented, EARLY, OF_ALL, refusals},
+        reply::ProblemBody,
+    },
+    examples,
 };
 use crate::api_types::{
-    ABOUT, DEFINITIONS, Job, Schemas, Shape, StorageState,
-    operations::{self, ImportSnapshot, Rest, RestAnswer, RestInput, Verb},
+    ABOUT, DEFINITIONS, Job, Schemas, Shape, StorageState, capital,
+    operations::{self, FIRST_PAGE, ImportSnapshot, Rest, RestAnswer, RestInput, Verb},
 };
 
 /// The whole document, as text.
@@ -18,7 +21,9 @@ use crate::api_types::{
 ///
 /// If the document cannot be written.
 pub fn openapi() -> Result<String, serde_json::Error> {
-    let mut text = serde_json::to_string_pretty(&Document::default().complete())?;
+    let mut document = Document::default().complete();
+    examples::add(&mut document)?;
+    let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     Ok(text)
 }
@@ -120,10 +125,9 @@ impl Document {
                 );
             }
             RestInput::Body(name) => (name, false, false),
-            RestInput::BodyWithOne(name, [one, other]) => {
-                let mut without_one = shape.schema.clone();
-                without(&mut without_one, one);
-                shape.schema = json!({ "oneOf": [with(&shape.schema, one, other), without_one] });
+            RestInput::BodyWithOne(name, members) => {
+                // Generators of clients make one type of it; of `oneOf` they would make two.
+                shape.schema["not"] = json!({ "required": members });
                 (name, false, false)
             }
             RestInput::NeededBody(name) => (name, true, false),
@@ -132,7 +136,7 @@ impl Document {
         name.clone_into(&mut shape.name);
         let has_needed_members = shape.schema["required"].as_array().is_some_and(|needed| !needed.is_empty());
         if is_upload {
-            shape.schema = either(&shape.schema, ImportSnapshot::EITHER);
+            shape.schema = self.either(&shape, ImportSnapshot::EITHER);
         }
         let mut body = json!({ "content": { "application/json": { "schema": self.refer_to(shape) } } });
         if is_upload {
@@ -142,6 +146,17 @@ impl Document {
             body["required"] = json!(true);
         }
         Some(body)
+    }
+
+    /// An object that has either the first of these members or the second: two schemas, each with a name.
+    fn either(&mut self, shape: &Shape, [one, other]: [&str; 2]) -> Value {
+        let choices = [(one, other), (other, one)].map(|(member, other)| {
+            let mut schema = shape.schema.clone();
+            without(&mut schema, other);
+            schema["required"] = json!([member]);
+            self.refer_to(Shape { name: format!("{}Of{}", shape.name, capital(member)), schema })
+        });
+        json!({ "description": shape.description(), "oneOf": choices })
     }
 
     fn responses(&mut self, rest: &Rest, output: Shape) -> Value {
@@ -213,7 +228,11 @@ fn in_path(input: &Value, member: &str) -> Value {
 }
 
 fn of_second(member: &str) -> String {
-    if member == "name" { "The name of the file.".to_owned() } else { format!("The id of the {member}.") }
+    match member {
+        "name" => "The name of the file.".to_owned(),
+        "page" => format!("The target id of the page, or `{FIRST_PAGE}`, the oldest page."),
+        _ => format!("The id of the {member}."),
+    }
 }
 
 fn parameter(name: &str, schema: &Value) -> Value {
@@ -249,19 +268,6 @@ fn without(schema: &mut Value, member: &str) {
     if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
         required.retain(|required| required != member);
     }
-}
-
-/// An object that has either the first of these members or the second.
-fn either(schema: &Value, [one, other]: [&str; 2]) -> Value {
-    json!({ "oneOf": [with(schema, one, other), with(schema, other, one)] })
-}
-
-/// Of an object, one that has this member and not the other.
-fn with(schema: &Value, member: &str, other: &str) -> Value {
-    let mut schema = schema.clone();
-    without(&mut schema, other);
-    schema["required"] = json!([member]);
-    schema
 }
 
 #[cfg(test)]

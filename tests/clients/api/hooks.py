@@ -29,7 +29,7 @@ def before_call(context, case, kwargs):
     """What a schema cannot say. A valid launch option may need what this server does not have, or starts a Chrome for each
     example: the table of docs/launch-options.md says which, and tests/it/launch_options.rs checks it. Proxies, ports and
     patterns of hosts are texts with a grammar of their own, which tests/it/upstreams checks. A cursor is only valid if the
-    server gave it."""
+    server gave it. The interval of `autosave` is 0 or at least a second."""
     is_valid = case.meta is not None and case.meta.generation.mode.is_positive
     if not is_valid:
         return
@@ -41,6 +41,12 @@ def before_call(context, case, kwargs):
         case.body["launch"] = {}
     for name in ("proxy", "proxyBypass", "egress"):
         case.body.pop(name, None)
+    if 0 < case.body.get("autosave", 0) < 1000:
+        case.body["autosave"] = 1000
+    for waited in [*case.body.get("elements", []), case.body.get("waitForSelector")]:
+        # What is not on the page is waited for, longer than this client waits for an answer.
+        if waited:
+            waited["timeout"] = 100
     if "origins" in case.body:
         # A secret: its origins and keys have grammars too, and it needs a text or a key.
         case.body["origins"] = ["https://example.com"]

@@ -25,7 +25,7 @@ const server = `http://${ghostmux.host}:${ghostmux.port}`;
 // After these two the server takes no new session; tests/it/pool.rs has them.
 const ends = ['/v1/drain', '/v1/pause'].flatMap(path => ['--exclude-path', path]);
 // The actions on a page have one shape, and quick actions too: a quick run has some of them.
-const alike = quick ? ['--exclude-path-regex', '/pages/\\{page\\}/(?!(goto|click|evaluate|screenshot)$)|^/(scrape|markdown|links|download)$'] : [];
+const alike = quick ? ['--exclude-path-regex', '/pages/\\{page\\}/(?!(goto|click|evaluate|screenshot)$)|^/(content|pdf|scrape|markdown|links|download)$'] : [];
 const dir = folder('api');
 const child = new Child(SCHEMATHESIS, [
   '--config-file', join(HERE, 'schemathesis.toml'), 'run', `${server}/v1/openapi.json`, '--url', server, '--max-examples', String(examples), '--phases', quick ? 'examples,coverage,fuzzing' : 'examples,coverage,fuzzing,stateful',
