@@ -67,6 +67,12 @@ pub(super) fn opening(mut opening: Opening) -> Result<Vec<Step>, Bad> {
             add(PageRequest::PageGoto(goto), can_fail);
         }
         (None, Some(html)) => {
+            if matches!(wait_until, LoadState::NetworkIdle | LoadState::NetworkIdle0 | LoadState::NetworkIdle2) {
+                // Chrome tells once of a document that its network is idle, also if its content is replaced afterwards.
+                let wait_until = LoadState::Commit;
+                let fresh = PageGoto { url: "about:blank".to_owned(), wait_until, timeout, ..PageGoto::default() };
+                add(PageRequest::PageGoto(fresh), can_fail);
+            }
             add(call(in_page::SET_CONTENT, AnyValue(html.into()), timeout), can_fail);
             let loaded = PageWait { load_state: Some(wait_until), timeout, ..PageWait::default() };
             add(PageRequest::PageWait(loaded), can_fail);
@@ -373,6 +379,12 @@ mod tests {
             (json!({ "url": "https://a/", "html": "x" }), "pageGoto"),
             (json!({ "html": "x" }), "pageEvaluate pageWait"),
             (json!({ "html": "x", "bestAttempt": true }), "pageEvaluate? pageWait?"),
+            // On a document that Chrome has called idle, it would wait for ever.
+            (json!({ "html": "x", "gotoOptions": { "waitUntil": "networkidle0" } }), "pageGoto pageEvaluate pageWait"),
+            (
+                json!({ "html": "x", "gotoOptions": { "waitUntil": ["load", "networkidle2"] }, "bestAttempt": true }),
+                "pageGoto? pageEvaluate? pageWait?",
+            ),
             (json!({ "html": "x", "setJavaScriptEnabled": false }), "pageScripting pageEvaluate pageWait"),
             (json!({ "html": "x", "setJavaScriptEnabled": true }), "pageEvaluate pageWait"),
             (
