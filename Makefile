@@ -35,20 +35,20 @@ test: ## All required checks: formatting, lints, docs, tests, real clients with 
 test-packages:
 	@scripts/setup.sh test
 
-# Tests that take a Chrome are named `…::shell` and `…::full`. All run in headless shell, and an eighth of them in full Chrome,
-# which takes twice as long to start: another eighth for each commit. `make test-full` runs all of those.
-EIGHTH = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % 8 + 1)))
+# Tests that take a Chrome are named `…::shell` and `…::full`. All run in headless shell, and a sixteenth of them in full Chrome,
+# which takes twice as long to start: another sixteenth for each commit. `make test-full` and `make prove` run all of those.
+PART = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % 16 + 1)))
 IN_FULL := test(/::full$$/)
 test-rust:
 	@echo '==> Rust tests'
 	@if command -v cargo-nextest >/dev/null; then \
 	  cargo nextest run --locked --no-tests=pass -E 'not binary(prove) and not $(IN_FULL)' && \
-	  echo '==> Rust tests in full Chrome, part $(EIGHTH) of 8' && \
-	  cargo nextest run --locked --partition hash:$(EIGHTH)/8 -E '$(IN_FULL) and not test(/^attacks::greed/)'; \
+	  echo '==> Rust tests in full Chrome, part $(PART) of 16' && \
+	  cargo nextest run --locked --no-tests=pass --partition hash:$(PART)/16 -E '$(IN_FULL) and not test(/^attacks::greed/)'; \
 	  else cargo test --locked --lib --bins --test it; fi
 	@cargo test --locked --doc --quiet
 
-test-full: ## The Rust tests in full Chrome, of which `make test` runs an eighth
+test-full: ## The Rust tests in full Chrome, of which `make test` runs a sixteenth
 	@scripts/setup.sh test
 	@echo '==> Rust tests in full Chrome'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked -E '$(IN_FULL)'; \

@@ -11,10 +11,11 @@ use std::{
 use url::Url;
 
 /// Flags of other programs.
-const FOREIGN_FLAGS: [&str; 31] = [
+const FOREIGN_FLAGS: [&str; 33] = [
     // Chrome
     "disable-dev-shm-usage",
     "disable-features",
+    "disable-frame-rate-limit",
     "headless",
     "lang",
     "no-sandbox",
@@ -29,6 +30,7 @@ const FOREIGN_FLAGS: [&str; 31] = [
     "cdp",
     "cdp-headers",
     "pin-tab",
+    "session",
     // openapi-python-client
     "url",
     // cargo

@@ -285,7 +285,7 @@ fn new_targets_are_created_in_own_contexts_at_allowed_urls() {
         (r#"{"url":"http://x/","browserContextId":"CTX"}"#, r#"{"url":"http://x/","browserContextId":"CTX"}"#),
         (r#"{"url":"data:,\ud800"}"#, r#"{"url":"data:,\ud800","browserContextId":"CTX"}"#),
         // A page that nothing announces would escape the count.
-        (r#"{"url":"","hidden":true}"#, r#"{"url":"about:blank","browserContextId":"CTX"}"#),
+        (r#"{"url":"http://x/","hidden":true}"#, r#"{"url":"http://x/","browserContextId":"CTX"}"#),
         (r#"{"url":"about:blank","hidden":false}"#, r#"{"url":"about:blank","browserContextId":"CTX"}"#),
         // For Chrome to refuse.
         (r#"{"url":5}"#, r#"{"url":5,"browserContextId":"CTX"}"#),
