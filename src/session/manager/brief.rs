@@ -102,12 +102,10 @@ impl BriefSession {
     pub async fn page(&self) -> Result<TargetId, ServiceError> {
         let Self { manager, caller, id, begins_blank } = self;
         let handle = manager.find(caller, id).await?;
-        let first = begins_blank.then(|| FIRST_PAGE.to_owned());
-        let first = if first.is_some() { manager.driven(&handle, first).await?.page } else { None };
-        match first {
-            Some(first) => Ok(first),
-            None => Ok(TargetId::from(&*manager.open_page(&handle, "about:blank").await?)),
+        if *begins_blank && let Some(first) = manager.driven(&handle, Some(FIRST_PAGE.to_owned())).await?.page {
+            return Ok(first);
         }
+        Ok(TargetId::from(&*manager.open_page(&handle, "about:blank").await?))
     }
 
     /// The id.
