@@ -60,8 +60,8 @@ async fn discovery_reports_only_own_targets(browser: Browser) {
 in_each_browser!(discovery_reports_only_own_targets);
 
 /// T23: a page that asks to be hidden is announced, counted and closed as any other.
-async fn pages_cannot_be_hidden(browser: Browser) {
-    let stage = Stage::with(browser, &["--strict", "--warm", "2"]).await;
+async fn pages_cannot_be_hidden(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let attacker = &stage.attacker.client;
     let hidden = json!({ "url": "about:blank", "hidden": true, "background": true });
     let target = text(&attacker.ok(None, "Target.createTarget", hidden).await, "targetId");
@@ -72,8 +72,6 @@ async fn pages_cannot_be_hidden(browser: Browser) {
     attacker.ok(None, "Target.closeTarget", json!({ "targetId": target })).await;
     stage.unharmed("T23").await;
 }
-
-in_each_browser!(pages_cannot_be_hidden);
 
 /// T05 to T13, T20 to T22: a foreign target gets the answer for an unknown one.
 async fn foreign_targets_are_not_found(arena: Arena) {
@@ -174,5 +172,6 @@ rows_in_each_browser! {
     foreign_targets_are_not_found,
     the_browser_target_is_a_virtual_root,
     pages_open_only_in_own_contexts,
+    pages_cannot_be_hidden,
     a_page_script_gets_no_binding_to_the_browser,
 }
