@@ -18,8 +18,7 @@ import { openTap } from './tap.mjs';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const QUICK = ['puppeteer', 'playwright', 'raw'];
 const js = file => ({ command: process.execPath, args: [join(HERE, file)] });
-const python = file => ({ command: process.env.GHOSTMUX_PYTHON ?? join(HERE, '.venv/bin/python'), args: [join(HERE, file)] });
-const agentsPython = file => ({ command: join(HERE, 'agents/.venv/bin/python'), args: [join(HERE, file)] });
+const python = (file, command = process.env.GHOSTMUX_PYTHON ?? join(HERE, '.venv/bin/python')) => ({ command, args: [join(HERE, file)] });
 
 // `http: 'shared'`: a client that uses only host and port, which needs `--http-session shared` of
 // ghostmux.
@@ -37,7 +36,7 @@ const SUITES = {
   selenium: { ...js('more/selenium.mjs'), http: 'shared' },
   pyppeteer: python('more/pyppeteer_acts.py'),
   'playwright-python': python('more/playwright_acts.py'),
-  'browser-use': agentsPython('agents/browser_use_acts.py'),
+  'browser-use': python('agents/browser_use_acts.py', join(HERE, 'agents/.venv/bin/python')),
   chromiumoxide: { command: process.env.CARGO ?? 'cargo', args: ['run', '--quiet', '--locked', '--manifest-path', join(HERE, 'chromiumoxide/Cargo.toml')], startMs: 600_000 },
 };
 
