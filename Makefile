@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test test-packages test-rust test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short instructions \
-	mutants fuzz bench bench-neighbour lint audit msrv fmt docs types
+	mutants fuzz bench bench-neighbour lint check documentation audit msrv fmt docs types
 
 # The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -28,7 +28,7 @@ run: ## Build, and serve on 127.0.0.1:9222 (ARGS="--browsers 2" for settings)
 # Packages mostly wait for the network and for the disk, so that lints are checked meanwhile: they need Rust alone.
 test: ## All required checks: formatting, lints, docs, tests, real clients with real Chrome
 	@scripts/setup.sh rust
-	@$(MAKE) --no-print-directory --jobs 2 test-packages lint
+	@$(MAKE) --no-print-directory --jobs 2 test-packages check
 	@$(MAKE) --no-print-directory test-rust test-quick-clients
 	@echo '==> all green'
 
@@ -46,7 +46,6 @@ test-rust:
 	  echo '==> Rust tests in full Chrome, part $(PART) of 16' && \
 	  cargo nextest run --locked --no-tests=pass --partition hash:$(PART)/16 -E '$(IN_FULL) and not test(/^attacks::greed/)'; \
 	  else cargo test --locked --lib --bins --test it; fi
-	@cargo test --locked --doc --quiet
 
 test-full: ## The Rust tests in full Chrome, of which `make test` runs a sixteenth
 	@scripts/setup.sh test
@@ -54,12 +53,13 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs a sixteen
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked -E '$(IN_FULL)'; \
 	  else cargo test --locked --test it -- ::full; fi
 
-# Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
+# Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together. The documentation
+# takes one processor for half a minute, so that it is written meanwhile.
 QUICK_CLIENTS := suites api docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types generated examples endings login busy mcp other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(QUICK_CLIENTS:%=client-%)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target documentation $(QUICK_CLIENTS:%=client-%)
 
 client-types:
 	@echo '==> the declarations of types/, against those of Puppeteer and Playwright'
@@ -218,17 +218,19 @@ bench-neighbour: ## The longest wait of a client beside a greedy one, compared w
 	@cargo bench --locked --bench load -- neighbour $(ARGS)
 
 # Where clippy is the compiler (`.ci/run`), what the tests run is linted while it is compiled.
-# With `--examples` (of which there are none) cargo takes the features of the dependencies that the tests take, so that what
-# clippy has checked is used again.
-lint: ## Formatting, lints, documentation
+lint: check documentation ## Formatting, lints, documentation
+
+check: ## Formatting and lints
 	@echo '==> formatting'
 	@cargo fmt --check
 	@echo '==> lints'
 	@$(if $(RUSTC_WORKSPACE_WRAPPER),cargo test --locked --no-run --quiet --all-targets,cargo clippy --locked --all-targets -- -D warnings)
 	@scripts/mutants.py --check
-	@echo '==> documentation'
-	@RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet --lib --examples
 	@if command -v cargo-deny >/dev/null; then echo '==> dependencies' && cargo deny --locked check bans licenses sources; fi
+
+documentation: ## The documentation of the Rust code, without warnings, and its examples
+	@echo '==> documentation'
+	@RUSTDOC=$(CURDIR)/scripts/rustdoc.sh cargo test --locked --doc --quiet
 
 # It downloads the list of known vulnerabilities, so it needs the network; `make lint` does not.
 audit: ## Known vulnerabilities, licences and sources of all dependencies, by cargo-deny
