@@ -66,7 +66,12 @@ commands! {
         object_group: &'a str,
     } -> Answer;
     "Runtime.releaseObject" = ReleaseObject<'a> { object_id: &'a str } -> Nothing;
-    "DOM.resolveNode" = ResolveNode { backend_node_id: i64 } -> Resolved;
+    "DOM.resolveNode" = ResolveNode {
+        backend_node_id: i64,
+        /// The main world of the node's document, if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        execution_context_id: Option<i64>,
+    } -> Resolved;
     "Emulation.setScriptExecutionDisabled" = DisableScripts { value: bool } -> Nothing;
     "Emulation.setDefaultBackgroundColorOverride" = SetBackground {
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::{
     commands::{Answer, Argument, CallFunction, DescribeNode, EvaluateIn, ReleaseObject, Remote, ResolveNode},
     console::Console,
@@ -12,7 +14,12 @@ use super::{
     replaced::{is_replaced, is_unknown_context},
 };
 use crate::{
-    api_types::{AnyValue, Bad, ConsoleLine, ScriptValue, World, locator::ENTER_FRAME, operations::PageEvaluate},
+    api_types::{
+        AnyValue, Bad, ConsoleLine, ScriptValue, World,
+        locator::ENTER_FRAME,
+        operations::{ElementName, PageEvaluate},
+        read,
+    },
     browser::{CallError, PageDriver},
     config::PageLimits,
     session::pages::PageError,
@@ -22,6 +29,8 @@ use crate::{
 const GROUP: &str = "ghostmux";
 /// The member of an argument that names a handle.
 const HANDLE: &str = "$handle";
+/// The member of an argument that names an element.
+const ELEMENT: &str = "$element";
 
 /// What a script came to.
 #[derive(Debug, Default)]
@@ -58,10 +67,42 @@ fn call_of(function: &str, args: &[AnyValue]) -> String {
     format!("(\n{function}\n)(...{args}\n)")
 }
 
-/// The handle that an argument names.
-fn handle_of(AnyValue(argument): &AnyValue) -> Option<&str> {
-    let members = argument.as_object().filter(|members| members.len() == 1)?;
-    members.get(HANDLE)?.as_str()
+/// A value of the page that an argument names.
+#[derive(Debug, PartialEq)]
+enum Named<'a> {
+    Handle(&'a str),
+    /// By its selector.
+    Element(String),
+}
+
+impl<'a> Named<'a> {
+    /// What an argument names; `None` if it is a value itself.
+    fn of(AnyValue(argument): &'a AnyValue) -> Result<Option<Self>, Bad> {
+        let one = argument.as_object().filter(|members| members.len() == 1);
+        let Some((member, named)) = one.and_then(|members| members.iter().next()) else { return Ok(None) };
+        match (member.as_str(), named) {
+            (HANDLE, Value::String(handle)) => Ok(Some(Self::Handle(handle))),
+            (ELEMENT, element @ Value::Object(_)) => {
+                let of_args = |why: String| Bad::new("args", format!("has an {ELEMENT}: {why}"));
+                let name: ElementName = read(&element.to_string()).map_err(|bad| of_args(bad.to_string()))?;
+                let selector = name.element().map_err(|bad| of_args(bad.to_string()))?;
+                selector
+                    .map(|selector| Some(Self::Element(selector)))
+                    .ok_or_else(|| of_args("it names none".to_owned()))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The arguments of a function, some of which are values of the page.
+struct Arguments {
+    all: Vec<Argument>,
+    /// The first of the values, which says where the function runs, and its frame.
+    first: Handle,
+    frame: Frame,
+    /// The elements, by Chrome's ids, which nobody else has.
+    elements: Vec<String>,
 }
 
 impl Page {
@@ -76,28 +117,22 @@ impl Page {
         if request.handle {
             self.handles().check_room(self.state().documents, limits.handles)?;
         }
-        let kept = |handle: &str| self.handles().get(handle, self.state().documents);
-        let handles = request.args.iter().filter_map(handle_of).map(kept).collect::<Result<Vec<_>, _>>()?;
-        let mut place = if let Some(first) = handles.first() {
-            if request.frame.is_some() {
-                return Err(Bad::new("frame", "is that of the handle; leave it out").into());
+        let arguments = self.arguments_of(what, request).await?;
+        let mut place = match &arguments {
+            Some(Arguments { first, frame, .. }) => {
+                Place { context: Some(first.context), frame: frame.clone(), remote: first.remote.clone() }
             }
-            if handles.iter().any(|handle| !handle.is_beside(first)) {
-                return Err(Bad::new("args", "has handles of different worlds or frames").into());
-            }
-            Place { context: Some(first.context), frame: self.main(), remote: first.remote.clone() }
-        } else {
-            self.place_of(what, request).await?
+            None => self.place_of(what, request).await?,
         };
+        let may_be_again = arguments.is_none();
         let mut console = if request.console { Some(self.listen(&place.frame, |_| {}).await?) } else { None };
         self.waits_for("the script to end");
-        let has_no_handles = handles.is_empty();
-        let answer = self.run_heard(console.as_mut(), &place, request, &expression, handles).await;
-        let answer = if has_no_handles && answer.as_ref().is_err_and(is_unknown_context) {
+        let answer = self.run_heard(console.as_mut(), &place, request, &expression, arguments).await;
+        let answer = if may_be_again && answer.as_ref().is_err_and(is_unknown_context) {
             // The world was that of an earlier document; nothing has run.
             self.worlds.forget(&place.frame);
             place = self.place_of(what, request).await?;
-            self.run_heard(console.as_mut(), &place, request, &expression, Vec::new()).await
+            self.run_heard(console.as_mut(), &place, request, &expression, None).await
         } else {
             answer
         };
@@ -125,9 +160,9 @@ impl Page {
         place: &Place,
         request: &PageEvaluate,
         expression: &str,
-        handles: Vec<Handle>,
+        arguments: Option<Arguments>,
     ) -> Result<Answer, PageError> {
-        let evaluation = self.run(place, request, expression, handles);
+        let evaluation = self.run(place, request, expression, arguments);
         match console {
             Some(console) => console.during(evaluation).await,
             None => evaluation.await,
@@ -139,26 +174,26 @@ impl Page {
         place: &Place,
         request: &PageEvaluate,
         expression: &str,
-        handles: Vec<Handle>,
+        arguments: Option<Arguments>,
     ) -> Result<Answer, PageError> {
         let driver = place.remote.as_deref().unwrap_or_else(|| self.driver());
         let by_value = !request.handle;
-        if let (Some(function), Some(context), false) = (&request.function, place.context, handles.is_empty()) {
-            let mut handles = handles.into_iter();
-            let argument = |argument: &AnyValue| match handle_of(argument).and_then(|_| handles.next()) {
-                Some(Handle { object, .. }) => Argument::ObjectId(object),
-                None => Argument::Value(argument.0.clone()),
-            };
+        if let (Some(function), Some(Arguments { all, first, elements, .. })) = (&request.function, arguments) {
             let call = CallFunction {
                 function_declaration: function,
-                execution_context_id: context,
-                arguments: request.args.iter().map(argument).collect(),
+                execution_context_id: first.context,
+                arguments: all,
                 await_promise: true,
                 return_by_value: by_value,
                 user_gesture: true,
                 object_group: GROUP,
             };
-            return self.ask_long(driver, &call).await;
+            let answer = self.ask_long(driver, &call).await;
+            for object_id in &elements {
+                // One whose document has gone is free.
+                let _ = driver.ask(&ReleaseObject { object_id }).await;
+            }
+            return answer;
         }
         let evaluate = EvaluateIn {
             expression,
@@ -169,6 +204,72 @@ impl Page {
             object_group: Some(GROUP).filter(|_| !by_value),
         };
         self.ask_long(driver, &evaluate).await
+    }
+
+    /// The arguments of the function, if some of them name values of the page.
+    async fn arguments_of(&self, what: &'static str, request: &PageEvaluate) -> Result<Option<Arguments>, PageError> {
+        let named = request.args.iter().map(Named::of).collect::<Result<Vec<_>, Bad>>()?;
+        if named.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        if request.frame.is_some() {
+            return Err(Bad::new("frame", "is that of the handle or the element; leave it out").into());
+        }
+        let (mut all, mut elements, mut place) = (Vec::new(), Vec::new(), None);
+        for (named, argument) in named.into_iter().zip(&request.args) {
+            let (value, frame) = match named {
+                None => {
+                    all.push(Argument::Value(argument.0.clone()));
+                    continue;
+                }
+                Some(Named::Handle(handle)) => (self.handles().get(handle, self.state().documents)?, self.main()),
+                Some(Named::Element(selector)) => {
+                    let element = self.element_for(what, &selector, request.world).await?;
+                    elements.push(element.0.object.clone());
+                    element
+                }
+            };
+            all.push(Argument::ObjectId(value.object.clone()));
+            let (first, _) = place.get_or_insert_with(|| (value.clone(), frame));
+            if !value.is_beside(first) {
+                let why = "has values of different worlds or frames; `world` says where elements are given";
+                return Err(Bad::new("args", why).into());
+            }
+        }
+        Ok(place.map(|(first, frame)| Arguments { all, first, frame, elements }))
+    }
+
+    /// An element for a script in this world, once there is one, and its frame.
+    async fn element_for(
+        &self,
+        what: &'static str,
+        selector: &str,
+        world: World,
+    ) -> Result<(Handle, Frame), PageError> {
+        self.waits_for(format!("{selector} to be in the document"));
+        for attempt in 0.. {
+            let (frame, _) = self.step(what, Some(selector), "choose", json!({})).await?;
+            match self.chosen_in(&frame, world).await {
+                Ok(Some(element)) => return Ok((element, frame)),
+                Ok(None) => {}
+                Err(error) if is_replaced(&error) => self.worlds.forget(&frame),
+                Err(error) => return Err(error),
+            }
+            self.pause(attempt).await;
+        }
+        Err(PageError::Closed)
+    }
+
+    /// The element that was chosen in a frame, as scripts of this world have it; `None` if the document was replaced.
+    async fn chosen_in(&self, frame: &Frame, world: World) -> Result<Option<Handle>, PageError> {
+        let document = self.state().documents;
+        let Some(chosen) = self.object_in(frame, "ghostmux.chosen()").await? else { return Ok(None) };
+        let world = match world {
+            World::Main => None,
+            World::Isolated => Some(self.script_world(frame).await?),
+        };
+        let (object, context) = self.same_node(frame, &chosen, world).await?;
+        Ok(Some(Handle { object, context, remote: frame.remote.clone(), document }))
     }
 
     /// Where a request wants its script to run.
@@ -215,11 +316,19 @@ impl Page {
         let context = self.our_world(frame, Tools::Plain).await?;
         let evaluate = EvaluateIn { return_by_value: false, ..EvaluateIn::value_of("document", context) };
         let document = self.ask_long(driver, &evaluate).await?.result.object_id.unwrap_or_default();
-        let backend_node_id = driver.ask(&DescribeNode { object_id: &document }).await?.node.backend_node_id;
-        let object = driver.ask(&ResolveNode { backend_node_id }).await?.object.object_id.unwrap_or_default();
+        Ok(self.same_node(frame, &document, None).await?.1)
+    }
+
+    /// A node of one world as an object of another, the main world if none is named; and that world.
+    async fn same_node(&self, frame: &Frame, object_id: &str, world: Option<i64>) -> Result<(String, i64), PageError> {
+        let driver = self.driver_of(frame);
+        let backend_node_id = driver.ask(&DescribeNode { object_id }).await?.node.backend_node_id;
+        let resolve = ResolveNode { backend_node_id, execution_context_id: world };
+        let object = driver.ask(&resolve).await?.object.object_id.unwrap_or_default();
         let context = object.split('.').nth(1).and_then(|context| context.parse().ok());
         let why = || format!("the id {object:?} of an object");
-        context.ok_or_else(|| CallError::Unreadable { method: "DOM.resolveNode", why: why() }.into())
+        let context = context.ok_or_else(|| CallError::Unreadable { method: "DOM.resolveNode", why: why() })?;
+        Ok((object, context))
     }
 
     /// The value of a script, or why it has none.
@@ -271,7 +380,7 @@ impl Page {
     ) -> Result<Option<ScriptValue>, PageError> {
         self.waits_for("the script to end");
         let place = self.place_of(what, &PageEvaluate { world, ..PageEvaluate::default() }).await?;
-        let answer = self.run(&place, &PageEvaluate::default(), expression, Vec::new()).await;
+        let answer = self.run(&place, &PageEvaluate::default(), expression, None).await;
         Ok(self.result_of(what, &place.frame, answer)?.value.map(ScriptValue))
     }
 }
@@ -297,14 +406,28 @@ mod tests {
     }
 
     #[test]
-    fn only_objects_with_one_member_name_handles() {
-        for (argument, handle) in [
-            (json!({ "$handle": "h1" }), Some("h1")),
+    fn only_objects_with_one_member_name_values_of_the_page() {
+        let element = |selector: &str| Some(Named::Element(selector.to_owned()));
+        for (argument, named) in [
+            (json!({ "$handle": "h1" }), Some(Named::Handle("h1"))),
             (json!({ "$handle": "h1", "a": 1 }), None),
             (json!({ "$handle": 1 }), None),
             (json!("h1"), None),
+            (json!({ "$element": { "selector": "#a" } }), element("#a")),
+            (json!({ "$element": { "ref": "e2" } }), element("aria-ref=e2")),
+            (json!({ "$element": { "selector": "#a" }, "a": 1 }), None),
+            (json!({ "$element": "#a" }), None),
         ] {
-            assert_eq!(handle_of(&AnyValue(argument)), handle);
+            assert_eq!(Named::of(&AnyValue(argument)), Ok(named));
+        }
+        for (argument, why) in [
+            (json!({ "$element": {} }), "names none"),
+            (json!({ "$element": { "selector": "a", "ref": "e2" } }), "ref"),
+            (json!({ "$element": { "colour": "red" } }), "colour"),
+            (json!({ "$element": { "ref": "12" } }), "ref"),
+        ] {
+            let bad = Named::of(&AnyValue(argument)).expect_err(why);
+            assert!(bad.field == "args" && bad.why.contains(why), "{bad}");
         }
     }
 }

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    commands::ResolveNode,
     driven::Page,
     events::change,
     frame::Frame,
@@ -20,23 +21,11 @@ use crate::{
 
 commands! {
     "DOM.setFileInputFiles" = SetFiles<'a> { files: &'a [String], object_id: &'a str } -> Nothing;
-    "DOM.resolveNode" = ResolveNode { backend_node_id: i64, execution_context_id: i64 } -> Resolved;
     "Runtime.callFunctionOn" = CallOn<'a> {
         function_declaration: &'a str,
         object_id: &'a str,
         return_by_value: bool,
     } -> Called;
-}
-
-#[derive(Debug, serde::Deserialize)]
-pub(crate) struct Resolved {
-    object: Object,
-}
-
-#[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Object {
-    object_id: Option<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -98,7 +87,7 @@ impl Page {
         let chooser = self.state().events.chooser.clone().ok_or(PageError::Closed)?;
         let frame = Frame::of_page(chooser.frame);
         let context = self.our_world(&frame, Tools::All).await?;
-        let node = ResolveNode { backend_node_id: chooser.node, execution_context_id: context };
+        let node = ResolveNode { backend_node_id: chooser.node, execution_context_id: Some(context) };
         let object = self.driver().ask(&node).await?.object.object_id.unwrap_or_default();
         let function = format!("function () {{ return ghostmux.choose(this, {}) }}", files.count());
         let call = CallOn { function_declaration: &function, object_id: &object, return_by_value: true };

@@ -29,6 +29,7 @@ async fn lists_snapshots_and_scripts_work(browser: Browser) {
     lists_tell_of_each_action(&page).await;
     snapshots_have_frames_and_options(&page).await;
     snapshots_show_what_changed(&page).await;
+    scripts_take_elements(&page, &site).await;
     scripts_run_in_frames_and_keep_values(&page, &site).await;
 }
 
@@ -156,6 +157,64 @@ async fn snapshots_show_what_changed(page: &Driven<'_>) {
     page.does("goto", json!({ "url": "data:text/html,<ul><li>1<li>2<li>3<li>4<li>5<li>6<li>7</ul><button>B</button><button>C</button>" })).await;
     page.does("snapshot", json!({})).await;
     page.fails("click", json!({ "ref": button }), 409, "stale-ref", "").await;
+}
+
+async fn scripts_take_elements(page: &Driven<'_>, site: &Site) {
+    page.does("goto", json!({ "url": site.url("/page") })).await;
+    let other = site.url_at("other.localhost", "/page");
+    page.does(
+        "evaluate",
+        json!({ "args": [other], "function": "url => new Promise(done => {
+        document.body.innerHTML = '<h1>Shop</h1><p>one<p>two<iframe id=other></iframe>'; window.mine = 'page';
+        const frame = document.querySelector('iframe'); frame.onload = () => done(); frame.src = url })" }),
+    )
+    .await;
+    let call = async |function: &str, args: Value, more: Value| {
+        let mut body = json!({ "function": function, "args": args });
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        page.does("evaluate", body).await["value"].clone()
+    };
+    let (head, of_frame) = (
+        json!({ "$element": { "selector": "h1" } }),
+        json!({ "$element": { "locator": { "css": "html", "frame": { "css": "#other" } } } }),
+    );
+    let mine = "(element, text) => element.textContent + text + typeof mine";
+    assert_eq!(call(mine, json!([head, " "]), json!({})).await, "Shop string");
+    assert_eq!(call(mine, json!([head, " "]), json!({ "world": "isolated" })).await, "Shop undefined");
+    let both = json!(["x", head, { "$element": { "selector": "body" } }]);
+    assert_eq!(call("(text, head, body) => body.contains(head) && text", both, json!({})).await, "x");
+    let host = "element => element.ownerDocument.location.hostname + element.ownerDocument.defaultView.length";
+    for world in ["main", "isolated"] {
+        assert_eq!(call(host, json!([of_frame]), json!({ "world": world })).await, "other.localhost0");
+    }
+    // By a reference of a snapshot; and an element that is there later.
+    let snapshot = page.does("snapshot", json!({})).await;
+    let head_ref = json!({ "$element": { "ref": refs(&text(&snapshot, "snapshot"), "heading") } });
+    assert_eq!(call("element => element.tagName", json!([head_ref]), json!({})).await, "H1");
+    page.value("void setTimeout(() => document.querySelector('p').id = 'late', 200)").await;
+    let late = json!({ "$element": { "selector": "#late" } });
+    assert_eq!(call("element => element.textContent", json!([late]), json!({})).await, "one");
+    // With a value that stays in the page.
+    let kept = page.does("evaluate", json!({ "expression": "({ a: 1 })", "handle": true })).await;
+    let kept = json!({ "$handle": kept["handle"] });
+    let sum = "(kept, element) => kept.a + element.textContent";
+    assert_eq!(call(sum, json!([kept, head]), json!({})).await, "1Shop");
+
+    let fails = async |args: Value, more: Value, status: u16, kind: &str, words: &str| {
+        let mut body = json!({ "function": "() => 1", "args": args, "timeout": 1000 });
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        page.fails("evaluate", body, status, kind, words).await;
+    };
+    let named = |selector: &str| json!([{ "$element": { "selector": selector } }]);
+    fails(named("p"), json!({}), 422, "several-elements", "2 elements").await;
+    fails(named("#none"), json!({}), 504, "action-timeout", "no element matches").await;
+    fails(named("css=["), json!({}), 400, "bad-selector", "").await;
+    fails(json!([{ "$element": { "ref": "e99" } }]), json!({}), 409, "stale-ref", "").await;
+    fails(json!([{ "$element": {} }]), json!({}), 400, "bad-value", "args: has an $element: it names none").await;
+    fails(json!([head, of_frame]), json!({}), 400, "bad-value", "different worlds or frames").await;
+    fails(json!([kept, head]), json!({ "world": "isolated" }), 400, "bad-value", "different worlds").await;
+    fails(named("h1"), json!({ "frame": { "css": "#other" } }), 400, "bad-value", "leave it out").await;
+    page.proxy.http("DELETE", &format!("{}/handles", page.path), &[], "").await;
 }
 
 async fn scripts_run_in_frames_and_keep_values(page: &Driven<'_>, site: &Site) {

@@ -181,6 +181,11 @@ const steps = {
       return retry('the element was removed from the document');
     return { status: 'done' };
   },
+  // The element for a script of a caller: `chosen` has it.
+  choose(element) {
+    chosen = element;
+    return { status: 'done' };
+  },
   // The file input of an element or of its label; `other` if it is none.
   fileInput(element, { count }) {
     const input = injected.retarget(element, 'follow-label');
