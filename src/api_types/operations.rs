@@ -35,6 +35,9 @@ use super::{Bad, Schemas, ShapeOf, read};
 /// Most items on one page of a list.
 pub const PAGE_MOST: u32 = 1000;
 
+/// Longest time that a request may wait for something, in milliseconds.
+pub const WAIT_MOST: u64 = 300_000;
+
 /// An operation. The type is its input; the comment of the type is its description.
 pub trait Operation: DeserializeOwned + JsonSchema {
     /// The output.
@@ -172,8 +175,10 @@ pub enum Errors {
     Tenant,
     /// Of a request that changes the tenants.
     TenantChange,
-    /// Of a request that names a download or a file.
+    /// Of a request that names a download.
     Download,
+    /// Of a request that names a file that was uploaded.
+    File,
     /// Of a request that uploads a file.
     Upload,
     /// Of a request that drives a page.

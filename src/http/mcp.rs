@@ -13,6 +13,8 @@
 mod agent;
 mod arguments;
 mod core_tools;
+mod human;
+mod kept;
 mod logs;
 mod more_arguments;
 mod more_tools;

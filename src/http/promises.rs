@@ -38,6 +38,13 @@ pub(super) const OF_ALL: [Refusal; 3] = [
 /// Errors of every request that are answered without a body, before the request is read to its end.
 pub(super) const EARLY: [Refusal; 2] = [(414, "The URL is too long."), (431, "The headers are too large.")];
 
+/// Errors of a request with an `Idempotency-Key`.
+pub(super) const REPETITION: [Refusal; 3] = [
+    (400, "The Idempotency-Key is not 1 to 255 visible characters, or is given twice."),
+    (409, "A request with this Idempotency-Key is being performed, or was, and its answer is not kept."),
+    (422, "The Idempotency-Key was sent with another request."),
+];
+
 /// The errors of a group.
 pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
     match errors {
@@ -102,6 +109,11 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
                 409,
                 "The download has not arrived, or was canceled; or the session waits for a place, or is about to end.",
             ),
+            (416, "The content does not have the range."),
+        ],
+        Errors::File => &[
+            (400, "The id or the name is invalid; the detail names it."),
+            (404, "The session or the file does not exist."),
             (416, "The content does not have the range."),
         ],
         Errors::Upload => &[

@@ -50,8 +50,9 @@ pub(super) fn routes(registry: &SessionManager) -> Router<Api> {
                 snapshots::import(members, registry, caller, query, request).await
             }),
             (RestInput::Content, _) => routing::on(filter, files::put),
+            (RestInput::Path, RestAnswer::File) => routing::on(filter, files::get),
             (_, RestAnswer::File) => routing::on(filter, async move |registry, caller, request| {
-                files::content(members, registry, caller, request).await
+                files::download(members, registry, caller, request).await
             }),
             (_, RestAnswer::Download) => routing::on(filter, snapshots::content),
             _ => {

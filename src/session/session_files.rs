@@ -20,6 +20,7 @@ mod upload;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -228,6 +229,15 @@ impl SessionFiles {
             }
         }
         if all_inside(self.path.clone(), paths.clone()).await { Ok(paths) } else { Err(FilesError::Ended) }
+    }
+
+    /// Opens a file that a client uploaded.
+    pub async fn open_file(self: &Arc<Self>, name: &str) -> Result<(String, File), FilesError> {
+        let missing = || FilesError::missing("file", name);
+        let name = self.state().files.get(name).map(|file| file.name.clone()).ok_or_else(missing)?;
+        let (files, wanted) = (self.clone(), name.clone());
+        let open = move || Ok(Beneath::open(&files.path, &["files"]).and_then(|all| all.read(&wanted)).ok());
+        Ok((name, on_disk_thread(open).await?.ok_or_else(missing)?))
     }
 
     /// Deletes a file that a client uploaded.

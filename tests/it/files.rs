@@ -200,8 +200,19 @@ async fn uploads_reach_pages(browser: Browser) {
         return [file.name, file.size, await file.slice(-3).text()].join() })()";
     assert_eq!(client.evaluate(&page.session, read).await, format!("groß a.bin,{LARGE},yyy"));
 
-    client.ok(None, "ghost.deleteFile", json!({ "name": "groß a.bin" })).await;
     let path = format!("/v1/sessions/{id}/files/gro%C3%9F%20a.bin");
+    let part = proxy.http("GET", &path, &[("Range", "bytes=0-3")], "").await;
+    assert_eq!((part.status, part.body.as_str()), (206, "yyyy"));
+    assert_eq!(part.header("content-range"), Some(format!("bytes 0-3/{LARGE}").as_str()));
+    // It never becomes a page of the server's origin.
+    assert!(part.header("content-disposition").is_some_and(|value| value.starts_with("attachment")), "{part:?}");
+    assert!(part.header("content-security-policy").is_some_and(|value| value.contains("sandbox")), "{part:?}");
+    is_problem(&proxy.http("GET", &format!("{path}x"), &[], "").await, 404, "no-file", "no file");
+    let outside = format!("/v1/sessions/{id}/files/..%2Fdownloads");
+    is_problem(&proxy.http("GET", &outside, &[], "").await, 404, "no-file", "no file");
+
+    client.ok(None, "ghost.deleteFile", json!({ "name": "groß a.bin" })).await;
+    is_problem(&proxy.http("GET", &path, &[], "").await, 404, "no-file", "no file");
     is_problem(&proxy.http("DELETE", &path, &[], "").await, 404, "no-file", "no file");
     let params = json!({ "files": [stored["path"]], "objectId": object });
     client.call_on(&page.session, "DOM.setFileInputFiles", params).await.expect_err("it is deleted");

@@ -126,6 +126,8 @@ async fn agents_drive_pages(browser: Browser) {
     assert!(BASE64.decode(data.as_bytes()).expect("base64").starts_with(&[0xff, 0xd8]));
     let value = agent.does("browser_evaluate", json!({ "function": "() => ({ sum: 6 * 7 })" })).await;
     assert!(value.contains(r#"{"sum":42}"#), "{value}");
+    let of_element = json!({ "element": "the button", "ref": greet, "function": "element => element.tagName" });
+    assert!(agent.does("browser_evaluate", of_element).await.contains("BUTTON"));
     agent.does("browser_evaluate", json!({ "function": "() => console.error('so bad')" })).await;
     let console = agent.does("browser_console_messages", json!({ "level": "error" })).await;
     assert!(console.contains("[ERROR] so bad"), "{console}");
@@ -187,35 +189,118 @@ async fn more_tools_are_listed_to_agents_that_ask_for_them() {
     let pixels = |at: usize| u32::from_be_bytes(data[at..at + 4].try_into().expect("four bytes"));
     assert_eq!((pixels(16), pixels(20)), (1568, 523));
 
+    // With `filename` a result is a file of the session, which pages take and others read.
+    let kept = async |tool: &str, mut arguments: Value, name: &str| {
+        arguments["filename"] = json!(name);
+        let result = agent.ask(tool, arguments).await;
+        let words = said(&result);
+        assert!(result["isError"] == false && words.contains(&format!("Saved as \"{name}\"")), "{tool}: {words}");
+        assert_eq!(result["content"].as_array().map(Vec::len), Some(1), "{tool}: the model reads it, too");
+        let path = format!("/v1/sessions/{}/files/{name}", agent.session);
+        let answer = proxy.http("GET", &path, &[], "").await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/octet-stream")));
+        answer.body
+    };
+    assert!(kept("browser_take_screenshot", json!({ "type": "png" }), "shot.png").await.contains("PNG"));
+    assert!(kept("browser_pdf_save", json!({}), "page.pdf").await.starts_with("%PDF-"));
+    assert!(kept("browser_network_requests", json!({}), "requests.txt").await.contains("/page?a => [200]"));
+    assert_eq!(
+        kept("browser_evaluate", json!({ "function": "() => 'x'.repeat(3)" }), "value.json").await.trim(),
+        "\"xxx\""
+    );
+    agent.does("browser_evaluate", json!({ "function": "() => console.log('logged')" })).await;
+    assert!(kept("browser_console_messages", json!({}), "console.txt").await.contains("[LOG] logged"));
+    let snapshot = kept("browser_snapshot", json!({}), "page.yml").await;
+    assert!(!snapshot.is_empty() && !snapshot.contains("untrusted"), "{snapshot}");
+    let why = agent.fails("browser_pdf_save", json!({ "filename": "../page.pdf" })).await;
+    assert!(why.contains("name"), "{why}");
+    let upload = "data:text/html,<input type=file onchange='this.files[0].text().then(text => document.title = text)'>";
+    agent.does("browser_navigate", json!({ "url": upload })).await;
+    agent.does("browser_file_upload", json!({ "target": "input", "paths": ["value.json"] })).await;
+    eventually("the page has read the file", async || {
+        agent.does("browser_evaluate", json!({ "function": "() => document.title" })).await.contains("xxx")
+    })
+    .await;
+
     // A session of a name outlives its agent.
     for _ in 0..2 {
         let named = Agent::begin(&proxy, "/mcp?session=shop", &[]).await;
         assert_eq!(named.session, Agent::begin(&proxy, "/mcp?session=shop", &[]).await.session);
         assert_eq!(named.send("DELETE", "").await.status, 204);
     }
-    let answer = agent.proxy.http("POST", "/mcp?caps=human", &[ACCEPT, JSON], &initialize().to_string()).await;
-    assert!(answer.status == 400 && answer.body.contains("human"), "{answer:?}");
+    let answer = agent.proxy.http("POST", "/mcp?caps=humans", &[ACCEPT, JSON], &initialize().to_string()).await;
+    assert!(answer.status == 400 && answer.body.contains("humans"), "{answer:?}");
+}
+
+/// What is answered to an agent of the protocol 2026-07-28 that can do this.
+async fn answered(proxy: &Proxy, path: &str, can: Value, method: &str, mut params: Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": can,
+    });
+    let name = params["name"].as_str().map(str::to_owned);
+    let mut headers = vec![ACCEPT, JSON, ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", method)];
+    headers.extend(name.as_deref().map(|name| ("Mcp-Name", name)));
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let answer = proxy.http("POST", path, &headers, &body.to_string()).await;
+    assert_eq!(answer.status, 200, "{method}: {answer:?}");
+    assert!(answer.header("mcp-session-id").is_none());
+    body_of(&answer)["result"].clone()
+}
+
+/// A client that can ask its user does, and sends the call again with the answer; to another one the model is told to ask.
+#[tokio::test]
+async fn agents_ask_a_person() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let path = "/mcp?caps=human";
+    let can = json!({ "elicitation": { "form": {} } });
+    let call = async |can: &Value, more: Value| {
+        let mut params = json!({ "name": "browser_ask_human", "arguments": { "question": "Log in, please." } });
+        params.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        answered(&proxy, path, can.clone(), "tools/call", params).await
+    };
+    let open = json!({ "name": "browser_session", "arguments": { "action": "new" } });
+    let opened = said(&answered(&proxy, path, json!({}), "tools/call", open).await);
+    let id = opened.lines().next().and_then(|line| line.strip_prefix("session: ")).expect("an id").to_owned();
+    let question = json!({ "arguments": { "question": "Log in, please.", "session": id } });
+    let asked = call(&can, question.clone()).await;
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let request = &asked["inputRequests"]["answer"];
+    assert_eq!(request["method"], "elicitation/create", "{asked}");
+    let message = request["params"]["message"].as_str().expect("a message");
+    assert!(message.starts_with("Log in, please.\nThe page, for the address bar of Chrome: devtools://"), "{message}");
+    // Where the link leads, a client is attached to the page.
+    let (_, socket) = message.split_once("?ws=").expect("a link");
+    let socket = socket.replace("%2F", "/").replace("%3A", ":");
+    let client = proxy.connect_to(socket.strip_prefix(proxy.address()).expect("this server")).await;
+    assert_eq!(client.ok(None, "Runtime.evaluate", json!({ "expression": "1 + 1" })).await["result"]["value"], 2);
+
+    for (answer, words) in [
+        (json!({ "action": "accept", "content": { "answer": "I am in" } }), "answered: I am in"),
+        (json!({ "action": "accept", "content": {} }), "answered: done"),
+        (json!({ "action": "decline" }), "does not want"),
+        (json!({ "action": "cancel" }), "without an answer"),
+    ] {
+        let mut again = question.clone();
+        again["inputResponses"] = json!({ "answer": answer });
+        let told = said(&call(&can, again).await);
+        assert!(told.contains(words), "{told}");
+    }
+    for cannot in [json!({}), json!({ "elicitation": { "url": {} } })] {
+        let told = said(&call(&cannot, question.clone()).await);
+        assert!(told.contains("Ask the person") && told.contains("Log in, please.\nThe page"), "{told}");
+    }
+    let agent = Agent::begin(&proxy, path, &[]).await;
+    let told = agent.does("browser_ask_human", json!({ "question": "Which one?" })).await;
+    assert!(told.contains("Ask the person") && told.contains("Which one?"), "{told}");
 }
 
 /// An agent of the protocol 2026-07-28: there is no session but the one that a tool opens.
 #[tokio::test]
 async fn agents_without_an_mcp_session_name_their_session() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
-    let send = async |method: &str, mut params: Value| {
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
-        let name = params["name"].as_str().map(str::to_owned);
-        let mut headers = vec![ACCEPT, JSON, ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", method)];
-        headers.extend(name.as_deref().map(|name| ("Mcp-Name", name)));
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let answer = proxy.http("POST", "/mcp", &headers, &body.to_string()).await;
-        assert_eq!(answer.status, 200, "{method}: {answer:?}");
-        assert!(answer.header("mcp-session-id").is_none());
-        body_of(&answer)["result"].clone()
-    };
+    let send = async |method: &str, params: Value| answered(&proxy, "/mcp", json!({}), method, params).await;
     let call = async |name: &str, arguments: Value| {
         said(&send("tools/call", json!({ "name": name, "arguments": arguments })).await)
     };

@@ -6,13 +6,13 @@ use serde::Deserialize;
 use super::{
     super::{DownloadList, FileList, Millis, Nothing, UploadedFile, given},
     CommandResult::Output,
-    Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, WAIT_MOST, operations,
 };
 
 operations! {
     /// A request about the files of a session.
     File, FileRequest:
-        ListDownloads, GetDownload, DeleteDownload, ListFiles, PutFile, DeleteFile,
+        ListDownloads, GetDownload, DeleteDownload, ListFiles, GetFile, PutFile, DeleteFile,
 }
 
 /// An endpoint that lists the downloads of one session.
@@ -39,6 +39,7 @@ pub struct ListDownloads {
     /// How long to wait until there is a download and none is arriving; at most 5 minutes. In a query it may have a unit:
     /// `30s`.
     #[serde(deserialize_with = "given")]
+    #[schemars(range(max = WAIT_MOST))]
     pub wait: Option<Millis>,
     /// Most downloads on the page, 1 to 1000; 1000 if absent.
     #[serde(deserialize_with = "given")]
@@ -65,6 +66,7 @@ pub struct GetDownload {
     pub download: String,
     /// How long to wait until it has arrived; at most 5 minutes. In a query it may have a unit: `30s`.
     #[serde(default, deserialize_with = "given")]
+    #[schemars(range(max = WAIT_MOST))]
     pub wait: Option<Millis>,
 }
 
@@ -139,6 +141,36 @@ impl Operation for ListFiles {
     };
 }
 
+/// Gives the content of a file that was uploaded, or that an agent had saved. `Range` and `If-Range` are understood. It is sent
+/// as an attachment, never as a page.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetFile {
+    /// The session.
+    #[serde(default, deserialize_with = "given")]
+    pub id: Option<String>,
+    /// The name of the file.
+    pub name: String,
+}
+
+impl Operation for GetFile {
+    type Output = Nothing;
+    const ROW: Row = Row {
+        name: "getFile",
+        // Its content is a stream, which a frame is not.
+        ghost: None,
+        rest: Some(Rest {
+            path: "/v1/sessions/{id}/files/{name}",
+            second: Some("name"),
+            input: RestInput::Path,
+            answer: RestAnswer::File,
+            says: "The content.",
+            errors: &[Errors::Session, Errors::File],
+            ..OF_ONE
+        }),
+    };
+}
+
 /// Uploads a file for the pages of a session: the body is its content, of any type. A file of the same name is replaced when
 /// the whole content has arrived. Clients give its `path` to their upload calls and to `DOM.setFileInputFiles`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -192,7 +224,7 @@ impl Operation for DeleteFile {
             input: RestInput::Path,
             answer: RestAnswer::Nothing,
             says: "The file is deleted.",
-            errors: &[Errors::Session, Errors::Download],
+            errors: &[Errors::Session, Errors::File],
             ..OF_ONE
         }),
     };

@@ -33,6 +33,9 @@ pub(super) struct Snapshot {
     /// Include [box=x,y,width,height]
     #[serde(default)]
     pub(super) boxes: bool,
+    /// Save it as a file of the session instead
+    #[serde(default)]
+    pub(super) filename: Option<String>,
 }
 
 /// Click an element
@@ -128,6 +131,9 @@ pub(super) struct TakeScreenshot {
     /// Show the full scrollable page
     #[serde(default)]
     pub(super) full_page: bool,
+    /// Save it as a file of the session instead
+    #[serde(default)]
+    pub(super) filename: Option<String>,
 }
 
 /// Press a key
@@ -184,8 +190,14 @@ pub(super) struct WaitFor {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Evaluate {
-    /// () => { /* code */ }
+    /// () => { /* code */ }, or (element) => { /* code */ } with target
     pub(super) function: String,
+    /// Ref or unique selector of the element
+    #[serde(default, alias = "ref")]
+    pub(super) target: Option<String>,
+    /// Save it as a file of the session instead
+    #[serde(default)]
+    pub(super) filename: Option<String>,
 }
 
 /// List, create, close, or select a browser tab
@@ -217,6 +229,9 @@ pub(super) struct ConsoleMessages {
     /// Includes the more severe ones. Default info
     #[serde(default)]
     pub(super) level: Level,
+    /// Save it as a file of the session instead
+    #[serde(default)]
+    pub(super) filename: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
@@ -239,6 +254,9 @@ pub(super) struct NetworkRequests {
     /// Regexp of URLs
     #[serde(default)]
     pub(super) filter: Option<String>,
+    /// Save it as a file of the session instead
+    #[serde(default)]
+    pub(super) filename: Option<String>,
 }
 
 /// Accept or dismiss the open dialog

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rmcp::model::ContentBlock;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     api_types::{
-        Bad, ElementState, FileForPage, LoadState, Locator, Millis, Modifier, PictureFormat, Setting, locator,
+        AnyValue, Bad, ElementState, FileForPage, LoadState, Locator, Millis, Modifier, PictureFormat, Setting,
+        locator,
         operations::{
             ClosePage, CloseSession, CreateSession, ElementName, FormField, PageBack, PageClick, PageDblclick,
             PageDialog, PageDrag, PageEvaluate, PageFill, PageFillForm, PageGoto, PageHover, PagePress, PageRequest,
@@ -45,6 +46,15 @@ pub(super) fn element(target: &str) -> ElementName {
         return ElementName { of_ref: Some(bare.to_owned()), ..ElementName::default() };
     }
     ElementName { selector: Some(target.to_owned()), ..ElementName::default() }
+}
+
+/// The element as an argument of a script.
+fn element_argument(target: &str) -> AnyValue {
+    let ElementName { selector, of_ref, .. } = element(target);
+    AnyValue(match of_ref {
+        Some(of_ref) => json!({ "$element": { "ref": of_ref } }),
+        None => json!({ "$element": { "selector": selector } }),
+    })
 }
 
 fn maybe(target: Option<&str>) -> ElementName {
@@ -94,9 +104,13 @@ impl Agent<'_> {
     }
 
     pub(super) async fn snapshot(&self, asked: Snapshot) -> Result<Shown, Failure> {
-        let Snapshot { target, depth, boxes } = asked;
+        let Snapshot { target, depth, boxes, filename } = asked;
         let ElementName { selector, of_ref, .. } = maybe(target.as_deref());
-        self.look_at(PageSnapshot { selector, of_ref, depth, boxes, ..PageSnapshot::default() }).await
+        let snapshot = PageSnapshot { selector, of_ref, depth, boxes, ..PageSnapshot::default() };
+        match filename {
+            Some(name) => self.keep_snapshot(name, snapshot).await,
+            None => self.look_at(snapshot).await,
+        }
     }
 
     pub(super) async fn click(&self, Click { target, is_double, button, modifiers }: Click) -> Result<Shown, Failure> {
@@ -219,17 +233,18 @@ impl Agent<'_> {
         self.act(waits).await
     }
 
-    pub(super) async fn evaluate(&self, Evaluate { function }: Evaluate) -> Result<Shown, Failure> {
+    pub(super) async fn evaluate(&self, Evaluate { function, target, filename }: Evaluate) -> Result<Shown, Failure> {
         #[derive(Deserialize)]
         struct Evaluated {
             value: Option<Box<RawValue>>,
         }
 
-        let evaluate = PageEvaluate { function: Some(function), ..PageEvaluate::default() };
+        let args = target.as_deref().map(element_argument).into_iter().collect();
+        let evaluate = PageEvaluate { function: Some(function), args, ..PageEvaluate::default() };
         let Evaluated { value } = self.ask(evaluate).await?;
         let mut shown = Shown::default();
         shown.tell(value.as_deref().map_or("undefined", RawValue::get));
-        Ok(shown)
+        self.shown_or_kept(filename, shown).await
     }
 
     pub(super) async fn screenshot(&self, asked: TakeScreenshot) -> Result<Shown, Failure> {
@@ -238,7 +253,7 @@ impl Agent<'_> {
             data: String,
         }
 
-        let TakeScreenshot { target, format, full_page } = asked;
+        let TakeScreenshot { target, format, full_page, filename } = asked;
         let ElementName { selector, of_ref, .. } = maybe(target.as_deref());
         let format = format.unwrap_or(PictureFormat::Jpeg);
         let kind = match format {
@@ -247,10 +262,14 @@ impl Agent<'_> {
             PictureFormat::Webp => "image/webp",
         };
         let quality = (format != PictureFormat::Png).then_some(QUALITY);
-        let max_side = Some(PICTURE_MOST);
+        // Nobody who reads a file has the eyes of a model.
+        let max_side = filename.is_none().then_some(PICTURE_MOST);
         let shot =
             PageScreenshot { selector, of_ref, full_page, format, quality, max_side, ..PageScreenshot::default() };
         let Picture { data } = self.ask(shot).await?;
+        if let Some(name) = filename {
+            return self.keep_base64(name, &data).await;
+        }
         let mut shown = Shown::saying("What the picture shows is from the page.");
         shown.add(ContentBlock::image(data, kind));
         Ok(shown)

@@ -20,7 +20,7 @@ const LINES_MOST: usize = 200;
 const STATIC: [&str; 5] = ["image", "font", "script", "stylesheet", "media"];
 
 impl Agent<'_> {
-    pub(super) async fn console(&self, ConsoleMessages { level }: ConsoleMessages) -> Result<Shown, Failure> {
+    pub(super) async fn console(&self, ConsoleMessages { level, filename }: ConsoleMessages) -> Result<Shown, Failure> {
         #[derive(Deserialize)]
         struct Console {
             entries: Vec<Entry>,
@@ -39,7 +39,7 @@ impl Agent<'_> {
             let place = url.as_ref().map(|url| format!(" @ {url}:{}", line.unwrap_or_default())).unwrap_or_default();
             format!("[{}] {text}{place}", kind.to_uppercase())
         });
-        Ok(listed(&lines.collect::<Vec<_>>(), "message"))
+        self.listed(&lines.collect::<Vec<_>>(), "message", filename).await
     }
 
     pub(super) async fn requests(&self, asked: NetworkRequests) -> Result<Shown, Failure> {
@@ -48,7 +48,7 @@ impl Agent<'_> {
             har: Value,
         }
 
-        let NetworkRequests { is_static, filter } = asked;
+        let NetworkRequests { is_static, filter, filename } = asked;
         let filter = filter.map(|filter| Regex::new(&filter)).transpose();
         let filter = filter.map_err(|_| Bad::new("filter", "is no regular expression"))?;
         let Network { har } = self.ask(PageNetwork::default()).await?;
@@ -69,7 +69,24 @@ impl Agent<'_> {
             };
             Some(format!("[{method}] {url} => [{outcome}]"))
         });
-        Ok(listed(&lines.collect::<Vec<_>>(), "request"))
+        self.listed(&lines.collect::<Vec<_>>(), "request", filename).await
+    }
+
+    /// A list of which the newest lines are shown, or all are kept.
+    async fn listed(&self, lines: &[String], what: &str, filename: Option<String>) -> Result<Shown, Failure> {
+        if let Some(name) = filename {
+            return self.keep(name, lines.join("\n").into_bytes()).await;
+        }
+        let beyond = lines.len().saturating_sub(LINES_MOST);
+        let mut shown = match (lines.len(), beyond) {
+            (0, _) => Shown::saying(format!("There is no {what}.")),
+            (_, 0) => Shown::default(),
+            _ => Shown::saying(format!("{beyond} earlier {what}s are left out.")),
+        };
+        for line in lines.iter().skip(beyond) {
+            shown.tell(line);
+        }
+        Ok(shown)
     }
 }
 
@@ -80,18 +97,4 @@ fn level_of(kind: &str) -> Level {
         "debug" | "verbose" => Level::Debug,
         _ => Level::Info,
     }
-}
-
-/// A list of which the newest lines are shown.
-fn listed(lines: &[String], what: &str) -> Shown {
-    let beyond = lines.len().saturating_sub(LINES_MOST);
-    let mut shown = match (lines.len(), beyond) {
-        (0, _) => Shown::saying(format!("There is no {what}.")),
-        (_, 0) => Shown::default(),
-        _ => Shown::saying(format!("{beyond} earlier {what}s are left out.")),
-    };
-    for line in lines.iter().skip(beyond) {
-        shown.tell(line);
-    }
-    shown
 }

@@ -137,7 +137,11 @@ pub(super) struct MouseWheel {
 /// Save the page as a PDF
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PdfSave {}
+pub(super) struct PdfSave {
+    /// Save it as a file of the session instead of answering it
+    #[serde(default)]
+    pub(super) filename: Option<String>,
+}
 
 /// Read the page as Markdown
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -168,6 +172,13 @@ pub(super) struct Cdp {
     pub(super) method: String,
     #[serde(default)]
     pub(super) params: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Ask a person to do or decide something: a login, a captcha, a payment. They can use the page meanwhile
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskHuman {
+    pub(super) question: String,
 }
 
 /// List sessions

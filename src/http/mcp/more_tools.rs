@@ -9,7 +9,7 @@ use super::{
     core_tools::element,
     more_arguments::{
         Cdp, CookieDelete, CookieList, CookieSet, EmulateMedia, LocalStorageDelete, LocalStorageSet, Markdown,
-        MouseClickXy, MouseMoveXy, MouseWheel, Route, SessionSave, Unroute,
+        MouseClickXy, MouseMoveXy, MouseWheel, PdfSave, Route, SessionSave, Unroute,
     },
     result::{Failure, Shown},
 };
@@ -144,15 +144,18 @@ impl Agent<'_> {
         self.act(vec![PageRequest::PageScroll(scroll)]).await
     }
 
-    pub(super) async fn pdf(&self) -> Result<Shown, Failure> {
+    pub(super) async fn pdf(&self, PdfSave { filename }: PdfSave) -> Result<Shown, Failure> {
         #[derive(Deserialize)]
         struct Printed {
             data: String,
         }
 
         let Printed { data } = self.ask(PagePdf::default()).await?;
+        if let Some(name) = filename {
+            return self.keep_base64(name, &data).await;
+        }
         if data.len() > PDF_MOST {
-            let words = format!("The PDF has more than {PDF_MOST} bytes in base64; REST (pages/first/pdf) sends it.");
+            let words = format!("The PDF has more than {PDF_MOST} bytes in base64: save it with filename.");
             return Err(Failure::Words(words));
         }
         let mut shown = Shown::saying("The PDF is from the page.");

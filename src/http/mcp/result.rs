@@ -49,6 +49,16 @@ impl Shown {
         self.own.is_empty() && self.page.is_empty()
     }
 
+    /// Our own words alone.
+    pub(super) fn into_own(self) -> String {
+        self.own
+    }
+
+    /// What comes from pages, alone.
+    pub(super) fn into_page(self) -> String {
+        self.page
+    }
+
     /// Adds something that is no text.
     pub(super) fn add(&mut self, block: ContentBlock) {
         self.blocks.push(block);

@@ -6,8 +6,8 @@ use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, JsonObject,
-        ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+        CacheScope, CallToolRequestParams, CallToolResponse, Implementation, JsonObject, ListToolsResult,
+        PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
 };
@@ -17,6 +17,7 @@ use super::{
     McpSession,
     agent::Agent,
     arguments::SessionAction,
+    human,
     result::{Failure, Shown, wrong},
     tools::{self, Asked, Cap, TOOLS},
 };
@@ -101,7 +102,7 @@ impl ServerHandler for McpServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let call = Call::of(&context)?;
-        let CallToolRequestParams { name, arguments, .. } = request;
+        let CallToolRequestParams { name, arguments, input_responses, .. } = request;
         let row = tools::named(&name, &call.caps).ok_or_else(|| {
             let name: String = name.chars().take(100).collect();
             ErrorData::invalid_params(format!("there is no tool {name:?}"), None)
@@ -115,10 +116,19 @@ impl ServerHandler for McpServer {
             Ok(asked) => asked,
             Err(bad) => return Ok(wrong(&bad).into()),
         };
+        let asks_person = matches!(asked, Asked::AskHuman(_));
+        if let Some(answers) = input_responses.filter(|_| asks_person) {
+            return Ok(human::answered(answers).into());
+        }
         // In a box: it is much larger than what only passes it on. A caller that hangs up or cancels ends it.
-        let work = Box::pin(self.perform(call, named, asked));
+        let work = Box::pin(self.perform(&call, named, asked));
         tokio::select! {
-            result = work => Ok(result.into()),
+            result = work => Ok(match result {
+                Err(why) => why.result().into(),
+                Ok(question) if asks_person && human::can_ask(&context) => human::ask(question.into_own()),
+                Ok(question) if asks_person => human::tell(&question.into_own()).into(),
+                Ok(shown) => shown.result(false).into(),
+            }),
             () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
         }
     }
@@ -137,14 +147,7 @@ fn taken(arguments: &mut JsonObject) -> Result<Option<String>, Bad> {
 }
 
 impl McpServer {
-    async fn perform(&self, call: Call, named: Option<String>, asked: Asked) -> CallToolResult {
-        match self.try_to_perform(&call, named, asked).await {
-            Ok(shown) => shown.result(false),
-            Err(why) => why.result(),
-        }
-    }
-
-    async fn try_to_perform(&self, call: &Call, named: Option<String>, asked: Asked) -> Result<Shown, Failure> {
+    async fn perform(&self, call: &Call, named: Option<String>, asked: Asked) -> Result<Shown, Failure> {
         let Call { caller, session: own, wish, .. } = call;
         let needs_none = match &asked {
             Asked::SessionList(_) => true,
@@ -203,11 +206,12 @@ async fn run(agent: &Agent<'_>, asked: Asked) -> Result<Shown, Failure> {
         Asked::MouseClickXy(asked) => agent.click_at(asked).await,
         Asked::MouseMoveXy(asked) => agent.move_to(asked).await,
         Asked::MouseWheel(asked) => agent.wheel(asked).await,
-        Asked::PdfSave(_) => agent.pdf().await,
+        Asked::PdfSave(asked) => agent.pdf(asked).await,
         Asked::Markdown(asked) => agent.markdown(asked).await,
         Asked::EmulateMedia(asked) => agent.emulate(asked).await,
         Asked::Cdp(asked) => agent.cdp(asked).await,
         Asked::SessionList(_) => agent.sessions().await,
         Asked::SessionSave(asked) => agent.save(asked).await,
+        Asked::AskHuman(asked) => agent.question(asked).await,
     }
 }

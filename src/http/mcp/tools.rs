@@ -20,17 +20,19 @@ pub(super) enum Cap {
     Pdf,
     Devtools,
     Session,
+    Human,
 }
 
 impl Cap {
     /// Those that can be asked for, by their names.
-    const NAMED: [(&str, Self); 6] = [
+    const NAMED: [(&str, Self); 7] = [
         ("network", Self::Network),
         ("storage", Self::Storage),
         ("vision", Self::Vision),
         ("pdf", Self::Pdf),
         ("devtools", Self::Devtools),
         ("session", Self::Session),
+        ("human", Self::Human),
     ];
 
     /// Reads a list of names with commas.
@@ -175,6 +177,7 @@ tools! {
     "browser_cdp" Devtools Acts Cdp(more::Cdp),
     "browser_session_list" Session Reads SessionList(more::SessionList),
     "browser_session_save" Session Acts SessionSave(more::SessionSave),
+    "browser_ask_human" Human Acts AskHuman(more::AskHuman),
 }
 
 /// The tool of this name, if the agent has asked for its group.
@@ -229,8 +232,8 @@ mod tests {
     fn groups_are_asked_for_by_their_names() {
         assert_eq!(Cap::read("").expect("none"), [Cap::Core]);
         assert_eq!(Cap::read("pdf, core,session").expect("two"), [Cap::Core, Cap::Pdf, Cap::Session]);
-        let why = Cap::read("pdf,human").expect_err("unknown").to_string();
-        assert!(why.contains("human") && why.contains("vision"), "{why}");
+        let why = Cap::read("pdf,humans").expect_err("unknown").to_string();
+        assert!(why.contains("humans") && why.contains("vision"), "{why}");
         assert!(named("browser_cdp", &[Cap::Core]).is_none() && named("browser_cdp", &[Cap::Devtools]).is_some());
     }
 }

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     api_types::{
         self,
-        operations::{GetDownload, Operation, PutFile},
+        operations::{GetDownload, GetFile, Operation, PutFile},
     },
     session::manager::SessionManager,
 };
@@ -68,8 +68,20 @@ pub(super) async fn put(
     }
 }
 
+/// Performs [`GetFile`].
+pub(super) async fn get(
+    State(registry): State<SessionManager>,
+    By(caller): By,
+    request: Request,
+) -> Result<Answer, Problem> {
+    let (mut parts, _) = request.into_parts();
+    let wanted: GetFile = input::<GetFile>(&mut parts, Map::new()).await?;
+    let (name, file) = registry.file(&caller, wanted).await?;
+    attachment(&name, &name, file, &parts.headers).await
+}
+
 /// Performs [`GetDownload`].
-pub(super) async fn content(
+pub(super) async fn download(
     members: Members,
     State(registry): State<SessionManager>,
     By(caller): By,
@@ -83,11 +95,16 @@ pub(super) async fn content(
     };
     let wanted: GetDownload = input::<GetDownload>(&mut parts, query).await?;
     let (download, file) = registry.download(&caller, wanted).await?;
+    attachment(&download.id, &download.name, file, &parts.headers).await
+}
+
+/// The content of a file, or the range that the headers name.
+async fn attachment(id: &str, name: &str, file: File, asked: &HeaderMap) -> Result<Answer, Problem> {
     let unreadable = |error: io::Error| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "disk", format!("the file cannot be read: {error}"))
     };
-    let about = FileInfo::of(&download.id, &file).map_err(unreadable)?;
-    let wanted = about.range(&parts.headers)?;
+    let about = FileInfo::of(id, &file).map_err(unreadable)?;
+    let wanted = about.range(asked)?;
     let (first, length) = wanted.unwrap_or((0, about.size));
     let mut file = tokio::fs::File::from_std(file);
     file.seek(io::SeekFrom::Start(first)).await.map_err(unreadable)?;
@@ -101,7 +118,7 @@ pub(super) async fn content(
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'"),
     );
-    if let Ok(disposition) = HeaderValue::try_from(disposition(&download.name)) {
+    if let Ok(disposition) = HeaderValue::try_from(disposition(name)) {
         headers.insert(CONTENT_DISPOSITION, disposition);
     }
     headers.typed_insert(about.tag);

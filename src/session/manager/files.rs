@@ -10,14 +10,16 @@ use crate::session::{error::ServiceError, id::SessionId, session_files::SessionF
 use crate::{
     api_types::{
         Bad, Download, DownloadList, FileList, Millis, Nothing, Reply,
-        operations::{DeleteDownload, DeleteFile, FileRequest, GetDownload, ListDownloads, ListFiles, PutFile},
+        operations::{
+            DeleteDownload, DeleteFile, FileRequest, GetDownload, GetFile, ListDownloads, ListFiles, PutFile, WAIT_MOST,
+        },
         paged,
     },
     session::task::{Caller, Control},
 };
 
 /// Longest time that a request waits for a download.
-const WAIT_MOST: Duration = Duration::from_secs(300);
+const LONGEST_WAIT: Duration = Duration::from_millis(WAIT_MOST);
 
 impl SessionManager {
     pub(super) async fn perform_on_files(
@@ -55,7 +57,7 @@ impl SessionManager {
                 files.delete_file(&name).await?;
                 Reply::of::<DeleteFile>(&Nothing {})
             }
-            FileRequest::GetDownload(_) | FileRequest::PutFile(_) => {
+            FileRequest::GetDownload(_) | FileRequest::GetFile(_) | FileRequest::PutFile(_) => {
                 return Err(Bad::new("params", "is for HTTP alone: the content is a stream").into());
             }
         })
@@ -68,6 +70,14 @@ impl SessionManager {
         let (files, _) = self.files_of(caller, &own(id, None)?).await?;
         self.wait_for(&files, Some(&download), wait).await?;
         Ok(files.open_download(&download).await?)
+    }
+
+    /// The name and the content of a file that was uploaded.
+    pub async fn file(&self, caller: &Caller, wanted: GetFile) -> Result<(String, File), ServiceError> {
+        self.permit(caller, None, &wanted.clone().into())?;
+        let GetFile { id, name } = wanted;
+        let (files, _) = self.files_of(caller, &own(id, None)?).await?;
+        Ok(files.open_file(&name).await?)
     }
 
     /// Stores a file for the pages of a session. `size` is what the client announced.
@@ -91,8 +101,8 @@ impl SessionManager {
         wait: Option<Millis>,
     ) -> Result<(), ServiceError> {
         let Some(Millis(wait)) = wait else { return Ok(()) };
-        if wait > WAIT_MOST {
-            return Err(Bad::new("wait", format!("is longer than {} s", WAIT_MOST.as_secs())).into());
+        if wait > LONGEST_WAIT {
+            return Err(Bad::new("wait", format!("is longer than {} s", LONGEST_WAIT.as_secs())).into());
         }
         tokio::select! {
             () = files.wait(download, wait) => {}

@@ -8,7 +8,7 @@ use super::{SessionManager, access};
 use crate::{
     api_types::{
         AnyValue, Bad, Job, JobList, Millis, Nothing, Reply, Request,
-        operations::{DeleteJob, GetJob, JobRequest, ListJobs},
+        operations::{DeleteJob, GetJob, JobRequest, ListJobs, WAIT_MOST},
         paged,
     },
     config::RequestLimits,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Longest time that a request waits for a job.
-const WAIT_MOST: Duration = Duration::from_secs(300);
+const LONGEST_WAIT: Duration = Duration::from_millis(WAIT_MOST);
 
 /// Describes an error as a problem of RFC 9457, as HTTP answers it.
 pub type Explain = fn(&ServiceError) -> AnyValue;
@@ -75,8 +75,8 @@ impl SessionManager {
             JobRequest::GetJob(GetJob { job: id, wait }) => {
                 let (mut job, ended) = jobs.get(owner, &id, scope).ok_or_else(|| none(&id))?;
                 if let Some(Millis(wait)) = wait {
-                    if wait > WAIT_MOST {
-                        let why = format!("is more than {} ms", WAIT_MOST.as_millis());
+                    if wait > LONGEST_WAIT {
+                        let why = format!("is more than {} ms", LONGEST_WAIT.as_millis());
                         return Err(Bad::new("wait", why).into());
                     }
                     // After the time, the job is shown as it is.

@@ -224,6 +224,7 @@ async fn files_of_other_tenants_are_unknown() {
         ("GET", "downloads/GUID?wait=1ms"),
         ("DELETE", "downloads/GUID"),
         ("GET", "files"),
+        ("GET", "files/a.txt"),
         ("PUT", "files/a.txt"),
         ("DELETE", "files/a.txt"),
     ] {
