@@ -2638,7 +2638,7 @@ export namespace Ghost {
     expression?: string;
     /** The function, such as `(a, b) => a + b`. */
     function?: string;
-    /** The arguments of the function. `{"$handle": "h1"}` is the value of a handle; with one, the function runs in the world and in the frame of the handle. */
+    /** The arguments of the function. `{"$handle": "h1"}` is the value of a handle, and `{"$element": {"ref": "e12"}}` is an element, named by `locator`, `selector` or `ref`, once there is one. With one of them the function runs in its frame, and with a handle in the world of the handle. */
     args?: AnyValue[];
     /** Where it runs; `main` if absent. */
     world?: World;

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Aftermath, Attributes, Millis, ScriptValue, World, capital, given, launch::ANY, page::outcomes};
+use super::{
+    Aftermath, Attributes, Millis, ScriptValue, World, capital, given, launch::ANY, page::outcomes, read::to_whole,
+};
 
 /// A setting of a page that a request leaves alone (absent), resets (`null`) or sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Setting<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(|value| value.map_or(Self::Reset, Self::Set))
     }
+}
+
+/// Reads a whole number, in which `5.0` is one too, or `null`.
+pub fn whole_setting<'de, T: TryFrom<u64>, D: Deserializer<'de>>(deserializer: D) -> Result<Setting<T>, D::Error> {
+    Option::deserialize(deserializer)?.map_or(Ok(Setting::Reset), |given| to_whole(given).map(Setting::Set))
 }
 
 impl<T: JsonSchema> JsonSchema for Setting<T> {
@@ -280,5 +287,25 @@ outcomes! {
         har: ScriptValue,
         /// Requests that were dropped because there were too many.
         dropped: u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api_types::{operations::PageViewport, read};
+
+    #[test]
+    fn sizes_are_whole_numbers_or_null() {
+        let viewport = |width: &str| {
+            let json = format!(r#"{{"page":"first","width":{width},"height":null}}"#);
+            read::<PageViewport>(&json).map(|viewport| viewport.width).map_err(|bad| bad.to_string())
+        };
+        assert_eq!(viewport("800.0"), Ok(Setting::Set(800)));
+        assert_eq!(viewport("null"), Ok(Setting::Reset));
+        for wrong in ["-1", "1.5", "4294967296", "\"5\""] {
+            let bad = viewport(wrong).expect_err(wrong);
+            assert!(bad.starts_with("width: "), "{bad}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _},
+    de::{DeserializeOwned, Error},
 };
 
 use super::{Bad, METADATA_MOST, Metadata, NAME_MOST, Options, snapshot::Label, unknown_member};
@@ -34,14 +34,18 @@ pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) ->
 
 /// Reads a whole number that is present. In JSON `5.0` is one too.
 pub fn whole<'de, T: TryFrom<u64>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    to_whole(f64::deserialize(deserializer)?).map(Some)
+}
+
+/// A number as a whole one, if it is.
+pub fn to_whole<T: TryFrom<u64>, E: Error>(given: f64) -> Result<T, E> {
     /// From here on a float does not hold every whole number.
     const MOST: f64 = 9_007_199_254_740_992.0;
 
-    let given = f64::deserialize(deserializer)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, and between 0 and MOST")]
     let number = ((0.0..=MOST).contains(&given) && given.fract() == 0.0).then_some(given as u64);
     let number = number.and_then(|number| T::try_from(number).ok());
-    number.map(Some).ok_or_else(|| D::Error::custom(format!("{given} is no whole number, or is too large")))
+    number.ok_or_else(|| E::custom(format!("{given} is no whole number, or is too large")))
 }
 
 /// The message of an error without the place in the text: the caller did not write the text.

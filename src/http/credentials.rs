@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The header that other services use for tokens.
-const API_KEY: &str = "x-api-key";
+pub(super) const API_KEY: &str = "x-api-key";
 /// The first label of the host in URLs for a client that came with a token there.
 const NO_TOKEN: &str = "ghostmux";
 /// The only path whose query is not one of this server: it is the URL of a page.

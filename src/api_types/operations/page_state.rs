@@ -9,7 +9,7 @@ use super::{
         Acted, AnyValue, Attributes, Bad, BlockList, CdpResult, ColorScheme, ConsoleOf, Cookie, CookieFilter,
         CookiesOf, Expect, Geolocation, Locator, MarkdownOf, MediaType, Millis, NetworkOf, Pattern, ReducedMotion,
         RouteAction, RoutesOf, ScriptsOf, Setting, StorageArea, StorageOf, World, given, locator, quick::ResourceType,
-        whole,
+        whole, whole_setting,
     },
     CommandResult::Output,
     Operation, Rest, RestInput, Row,
@@ -21,8 +21,10 @@ action! {
     /// until it is closed, or a client sets its own.
     page PageViewport = "pageViewport", "viewport" -> Acted {
         /// In CSS pixels.
+        #[serde(deserialize_with = "whole_setting")]
         width: Setting<u32>,
         /// In CSS pixels.
+        #[serde(deserialize_with = "whole_setting")]
         height: Setting<u32>,
         /// Device pixels for one CSS pixel; 1 if absent.
         #[serde(default, deserialize_with = "given")]

@@ -5,15 +5,25 @@ use serde_json::{Map, Value, json};
 use super::{
     super::{
         browserless,
-        promises::{Documented, EARLY, OF_ALL, refusals},
+        credentials::API_KEY,
+        promises::{Documented, EARLY, OF_ALL, REPETITION, refusals},
         reply::ProblemBody,
     },
     examples,
+    idempotency::KEY_MOST,
+    progress,
 };
 use crate::api_types::{
     ABOUT, DEFINITIONS, Job, Schemas, Shape, StorageState, capital,
     operations::{self, FIRST_PAGE, ImportSnapshot, Rest, RestAnswer, RestInput, Verb},
 };
+
+/// What the paths of operations begin with; those of browserless do not.
+const PREFIX: &str = "/v1/";
+/// Where the document has its parameters.
+const PARAMETERS: &str = "#/components/parameters/";
+const KEY_PARAMETER: &str = "IdempotencyKey";
+const PREFER_PARAMETER: &str = "Prefer";
 
 /// The whole document, as text.
 ///
@@ -57,8 +67,21 @@ impl Document {
                 "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
                 "description": ABOUT,
             },
+            // Without tenants no token is needed.
+            "security": [{}, { "bearer": [] }, { "apiKey": [] }, { "token": [] }],
             "paths": self.paths,
-            "components": { "schemas": schemas },
+            "components": {
+                "schemas": schemas,
+                "parameters": headers(),
+                "securitySchemes": {
+                    "bearer": { "type": "http", "scheme": "bearer", "description": "The token of a tenant." },
+                    "apiKey": { "type": "apiKey", "in": "header", "name": API_KEY, "description": "The token of a tenant." },
+                    "token": {
+                        "type": "apiKey", "in": "query", "name": "token",
+                        "description": "The token of a tenant, for clients that take only a URL.",
+                    },
+                },
+            },
         })
     }
 
@@ -98,6 +121,14 @@ impl Document {
             let members = input.schema["properties"].as_object().into_iter().flatten();
             parameters.extend(members.map(|(name, schema)| parameter(name, schema)));
         }
+        let is_repeatable = is_repeatable(&rest);
+        if is_repeatable {
+            parameters.push(json!({ "$ref": format!("{PARAMETERS}{KEY_PARAMETER}") }));
+        }
+        let can_be_job = can_be_job(&rest);
+        if can_be_job {
+            parameters.push(json!({ "$ref": format!("{PARAMETERS}{PREFER_PARAMETER}") }));
+        }
         if !parameters.is_empty() {
             operation.insert("parameters".to_owned(), json!(parameters));
         }
@@ -105,7 +136,18 @@ impl Document {
             operation.insert("requestBody".to_owned(), body);
         }
         let output = output(&mut self.schemas);
-        operation.insert("responses".to_owned(), self.responses(&rest, output));
+        let mut responses = self.responses(&rest, output);
+        if can_be_job {
+            responses.insert("202".to_owned(), self.accepted());
+        }
+        if is_repeatable {
+            add_repetition(&mut responses);
+        }
+        if progress::has_steps(name) {
+            responses["200"]["content"]["text/event-stream"] = json!({ "schema": { "type": "string" } });
+        }
+        responses.sort_keys();
+        operation.insert("responses".to_owned(), Value::Object(responses));
         let verb = match rest.verb {
             Verb::Get => "get",
             Verb::Post => "post",
@@ -159,8 +201,7 @@ impl Document {
         json!({ "description": shape.description(), "oneOf": choices })
     }
 
-    fn responses(&mut self, rest: &Rest, output: Shape) -> Value {
-        let problem = json!({ "application/problem+json": { "schema": { "$ref": format!("{DEFINITIONS}Problem") } } });
+    fn responses(&mut self, rest: &Rest, output: Shape) -> Map<String, Value> {
         let mut responses = Map::new();
         let mut success = json!({ "description": rest.says });
         let status = match rest.answer {
@@ -200,22 +241,75 @@ impl Document {
             }
         };
         responses.insert(status.to_string(), success);
-        if rest.verb == Verb::Post && !matches!(rest.input, RestInput::Upload(_)) {
-            let job = self.schemas.output::<Job>();
-            let content = json!({ "application/json": { "schema": self.refer_to(job) } });
-            let says = "With `Prefer: respond-async`: the request goes on as this job.";
-            let headers = json!({ "Location": { "description": "Its path.", "schema": { "type": "string" } } });
-            responses.insert("202".to_owned(), json!({ "description": says, "content": content, "headers": headers }));
-        }
         for (status, why) in EARLY {
             responses.insert(status.to_string(), json!({ "description": why }));
         }
         for (status, why) in OF_ALL.iter().chain(rest.errors.iter().flat_map(|errors| refusals(*errors))) {
-            responses.insert(status.to_string(), json!({ "description": why, "content": problem }));
+            responses.insert(status.to_string(), problem(why));
         }
-        responses.sort_keys();
-        Value::Object(responses)
+        responses
     }
+
+    fn accepted(&mut self) -> Value {
+        let job = self.schemas.output::<Job>();
+        json!({
+            "description": "With `Prefer: respond-async`: the request goes on as this job.",
+            "content": { "application/json": { "schema": self.refer_to(job) } },
+            "headers": { "Location": { "description": "Its path.", "schema": { "type": "string" } } },
+        })
+    }
+}
+
+/// Whether the header `Idempotency-Key` counts.
+fn is_repeatable(rest: &Rest) -> bool {
+    rest.verb == Verb::Post && rest.path.starts_with(PREFIX)
+}
+
+/// Whether the header `Prefer` counts. An upload is read while it is performed.
+fn can_be_job(rest: &Rest) -> bool {
+    is_repeatable(rest) && !matches!(rest.input, RestInput::Upload(_))
+}
+
+/// The headers that many operations have.
+fn headers() -> Value {
+    json!({
+        KEY_PARAMETER: {
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "The request is performed once, however often it is sent with this key: of its repetitions \
+                            `idempotency_time` remembers the answer.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": KEY_MOST, "pattern": "^[!#-~]+$" },
+        },
+        PREFER_PARAMETER: {
+            "name": "Prefer", "in": "header", "required": false,
+            "description": "`respond-async`: the answer comes at once, with a job (RFC 7240). Other values are ignored.",
+            "schema": { "type": "string", "examples": ["respond-async"] },
+        },
+    })
+}
+
+/// What a request with an `Idempotency-Key` may be answered beside the rest.
+fn add_repetition(responses: &mut Map<String, Value>) {
+    let replayed = json!({
+        "description": "`true`, if the answer was given before, to a request with the same Idempotency-Key.",
+        "schema": { "type": "string" },
+    });
+    for (status, why) in REPETITION {
+        let status = status.to_string();
+        let before = responses.get(&status).and_then(|response| response["description"].as_str());
+        let why = before.map_or_else(|| why.to_owned(), |before| format!("{before} {why}"));
+        responses.insert(status, problem(&why));
+    }
+    for (status, response) in responses {
+        if status.starts_with('2') {
+            response["headers"]["Idempotency-Replayed"] = replayed.clone();
+        }
+    }
+}
+
+/// The response with an error.
+fn problem(why: &str) -> Value {
+    let schema = json!({ "$ref": format!("{DEFINITIONS}Problem") });
+    json!({ "description": why, "content": { "application/problem+json": { "schema": schema } } })
 }
 
 /// The schema of a member of the input that the path gives: a text, with the pattern of the member if it has one.

@@ -60,7 +60,7 @@ impl OperationHandler {
         if self.rest.verb == Verb::Post && wanted.is_job {
             return Ok(accepted(&registry.begin_job(&caller, asked)?));
         }
-        if wanted.is_stream && progress::has_steps(&asked) {
+        if wanted.is_stream && progress::has_steps(self.entry.row.name) {
             return Ok(progress::stream(registry, caller, asked));
         }
         let reply = registry.perform(&caller, None, asked).await?;

@@ -32,7 +32,7 @@ const KEY: &str = "idempotency-key";
 /// The header of an answer that was given before.
 const REPLAYED: &str = "idempotency-replayed";
 /// Most characters of a key.
-const KEY_MOST: usize = 255;
+pub(super) const KEY_MOST: usize = 255;
 
 /// The keys of all tenants; cheap to clone.
 #[derive(Clone)]

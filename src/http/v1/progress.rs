@@ -7,13 +7,16 @@ use tokio::sync::mpsc;
 
 use super::super::reply::{Answer, explain, stream as answer_with};
 use crate::{
-    api_types::{Reply, Request, operations::PageRequest},
+    api_types::{
+        Reply, Request,
+        operations::{Operation as _, PageActions},
+    },
     session::manager::{Caller, ServiceError, SessionManager},
 };
 
-/// Whether a request has steps that can be told of one by one.
-pub(super) fn has_steps(request: &Request) -> bool {
-    matches!(request, Request::Page(PageRequest::PageActions(_)))
+/// Whether the operation of this name has steps that can be told of one by one.
+pub(super) fn has_steps(operation: &str) -> bool {
+    operation == PageActions::ROW.name
 }
 
 /// Performs the request. Each step is an event `step`, whose data are its result; the last event is `done` with what the

@@ -2,6 +2,7 @@
 
 from collections import deque
 from urllib.parse import urljoin
+from uuid import uuid4
 
 import requests
 import schemathesis
@@ -29,12 +30,17 @@ def before_call(context, case, kwargs):
     """What a schema cannot say. A valid launch option may need what this server does not have, or starts a Chrome for each
     example: the table of docs/launch-options.md says which, and tests/it/launch_options.rs checks it. Proxies, ports and
     patterns of hosts are texts with a grammar of their own, which tests/it/upstreams checks. A cursor is only valid if the
-    server gave it. The interval of `autosave` is 0 or at least a second."""
+    server gave it. The interval of `autosave` is 0 or at least a second. A key belongs to one request, and what is waited for
+    does not come."""
     is_valid = case.meta is not None and case.meta.generation.mode.is_positive
     if not is_valid:
         return
     if case.query:
         case.query.pop("cursor", None)
+        if "wait" in case.query:
+            case.query["wait"] = 100
+    if case.headers and "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = str(uuid4())
     if not isinstance(case.body, dict):
         return
     if isinstance(case.body.get("launch"), dict):

@@ -33,6 +33,7 @@ const home = `http://127.0.0.1:${site.address().port}/`;
 
 const expected = language => ({
   created: { name: language, state: 'parked', keepAlive: 300_000, metadata: { language }, clients: 0 },
+  repeated: true,
   listed: { ours: [true], others: 0 },
   went: { url: home, navigated: true, status: 200 },
   text: 'Hello Ada',

@@ -98,12 +98,13 @@ def filtered(**members: str) -> Sessions:
     return a(Sessions, list_sessions.sync(client=client, state=SessionState.PARKED, metadata=by))
 
 
-created = a(
-    Session,
-    create_session.sync(
-        client=client, body=NewSession(name="python", keep_alive=300_000, metadata=metadata(language="python"))
-    ),
-)
+def create() -> Session:
+    wanted = NewSession(name="python", keep_alive=300_000, metadata=metadata(language="python"))
+    return a(Session, create_session.sync(client=client, body=wanted, idempotency_key="python-1"))
+
+
+created = create()
+again = create()
 id = created.id
 sessions = filtered(language="python")
 others = filtered(language="cobol")
@@ -130,8 +131,8 @@ saved = a(Expected, a(Acted, page_click.sync(id, "first", client=client, body=sa
 download = a(Download, saved.download)
 content = a(File, get_download.sync(id, download.id, client=client, wait=30_000)).payload.read()
 
-patient = Client(base_url=server, timeout=timeout, headers={"Prefer": "respond-async"})
-started = a(Job, page_evaluate.sync(id, "first", client=patient, body=PageEvaluate(expression="document.title")))
+title = PageEvaluate(expression="document.title")
+started = a(Job, page_evaluate.sync(id, "first", client=client, body=title, prefer="respond-async"))
 job = a(Job, get_job.sync(started.id, client=client, wait=30_000))
 
 invoice = QuickPdf(html="<h1>Invoice</h1>", options=PdfOptions(format_="A4"))
@@ -153,6 +154,7 @@ print(
                 "metadata": a(Metadata, created.metadata).to_dict(),
                 "clients": created.clients,
             },
+            "repeated": again.id == created.id,
             "listed": {"ours": [session.id == id for session in sessions.sessions], "others": len(others.sessions)},
             "went": {"url": went.url, "navigated": went.navigated, "status": went.status},
             "text": text,

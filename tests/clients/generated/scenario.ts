@@ -23,9 +23,12 @@ function refused({ error, response }: Answer<unknown>): Schemas['Problem'] {
   return error;
 }
 
-const created = answered(await client.POST('/v1/sessions', {
+const create = () => client.POST('/v1/sessions', {
+  params: { header: { 'Idempotency-Key': 'typescript-1' } },
   body: { name: 'typescript', keepAlive: 300_000, metadata: { language: 'typescript' } },
-}));
+});
+const created = answered(await create());
+const again = answered(await create());
 const { sessions } = answered(await client.GET('/v1/sessions', {
   params: { query: { state: 'parked', metadata: { language: 'typescript' } } },
 }));
@@ -66,7 +69,7 @@ const content = answered(await client.GET('/v1/sessions/{id}/downloads/{download
 }));
 
 const started = await client.POST('/v1/sessions/{id}/pages/{page}/evaluate', {
-  params: { path }, body: { expression: 'document.title' }, headers: { Prefer: 'respond-async' },
+  params: { path, header: { Prefer: 'respond-async' } }, body: { expression: 'document.title' },
 });
 if (!started.data || !('operation' in started.data)) throw new Error('no job');
 const { data: job } = await client.GET('/v1/jobs/{id}', { params: { path: { id: started.data.id }, query: { wait: 30_000 } } });
@@ -80,6 +83,7 @@ const after = await client.GET('/v1/sessions/{id}', { params: { path: { id: crea
 
 console.log(JSON.stringify({
   created: { name: created.name, state: created.state, keepAlive: created.keepAlive, metadata: created.metadata, clients: created.clients },
+  repeated: again.id === created.id,
   listed: { ours: sessions.map(session => session.id === created.id), others: others.sessions.length },
   went: { url: went.url, navigated: went.navigated, status: went.status },
   text,
