@@ -30,7 +30,7 @@ const dir = folder('api');
 const child = new Child(SCHEMATHESIS, [
   '--config-file', join(HERE, 'schemathesis.toml'), 'run', `${server}/v1/openapi.json`, '--url', server, '--max-examples', String(examples), '--phases', quick ? 'examples,coverage,fuzzing' : 'examples,coverage,fuzzing,stateful',
   '--seed', '1', '--continue-on-failure', '--suppress-health-check', 'all', '--generation-database', 'none', '--no-color', ...ends, ...alike, ...options,
-], { cwd: dir, env: { ...process.env, PYTHONPATH: HERE, PYTHONDONTWRITEBYTECODE: '1', SCHEMATHESIS_HOOKS: 'hooks' } });
+], { cwd: dir, env: { ...process.env, PYTHONPATH: HERE, PYTHONDONTWRITEBYTECODE: '1', SCHEMATHESIS_HOOKS: 'hooks', GHOSTMUX_API_QUICK: quick ? '1' : '' } });
 child.onLine(line => console.log(line));
 const code = await child.over;
 removeFolder(dir);
