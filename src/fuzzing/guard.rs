@@ -95,7 +95,9 @@ fn checked<B>(request: &Request<B>) {
                     let ends = Ends { from, to, is_tls: false, is_forwarded };
                     match guard.check(request, ends, shows, upgrade) {
                         Ok(()) => let_through(guard, request, ends, shows, upgrade),
-                        Err(refused) => assert!(!refused.answer().status().is_success()),
+                        Err(refused) => assert!(
+                            [false, true].iter().all(|of_chrome| !refused.answer(*of_chrome).status().is_success())
+                        ),
                     }
                 }
             }

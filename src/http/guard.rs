@@ -249,14 +249,20 @@ fn leads_here_untold(address: IpAddr) -> bool {
 }
 
 impl Refused {
-    /// The HTTP answer: Chrome's own text where Chrome refuses the same request.
-    pub fn answer(&self) -> Answer {
+    /// The HTTP answer: Chrome's own text where Chrome has this path, and refuses the same request.
+    pub fn answer(&self, is_path_of_chrome: bool) -> Answer {
         let page = |detail: &str| problem(StatusCode::FORBIDDEN, "from-a-page", detail);
         match self {
             Self::NoHost(count) => problem(
                 StatusCode::BAD_REQUEST,
                 "host",
                 &format!("this request has {count} Host headers; send one, with the name or address of this server"),
+            ),
+            Self::Name if !is_path_of_chrome => problem(
+                StatusCode::FORBIDDEN,
+                "host",
+                "the Host of this request is a name that this server does not know, and pages can make a name lead here; \
+                 call the server by its address or by localhost, or allow the name with --allow-host",
             ),
             Self::Name => refused_text(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -74,9 +74,14 @@ pub(super) async fn check(
         Ok(()) => next.run(request).await,
         Err(refused) => {
             tracing::debug!(path, ?refused, "refused");
-            refused.answer()
+            refused.answer(is_upgrade || is_path_of_chrome(path))
         }
     }
+}
+
+/// Whether Chrome's DevTools server has this path.
+fn is_path_of_chrome(path: &str) -> bool {
+    path == "/" || path == "/json" || path.starts_with("/json/") || path.starts_with("/devtools/")
 }
 
 /// Takes the token or the key out of the request.
