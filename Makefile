@@ -149,6 +149,10 @@ test-clients: ## The tests of all other clients
 	@$(CLIENTS) --all
 	@echo '==> Puppeteer, Playwright and a raw client, each session in a browser of its own'
 	@$(CLIENTS) --query isolation=dedicated --suite puppeteer,playwright,raw
+	@echo '==> the SDKs of MCP in TypeScript and Python'
+	@node tests/clients/mcp.mjs $(BUILT)/debug/ghostmux tests/clients/agents/.venv/bin/python
+	@echo '==> the conformance suite of MCP'
+	@node tests/clients/agents/conformance.mjs $(BUILT)/debug/ghostmux
 	@echo '==> Lighthouse in a browser of its own, beside a plain Chrome'
 	@node tests/clients/more/lighthouse.mjs $(BUILT)/debug/ghostmux
 	@echo '==> Puppeteer, Playwright and a raw client in one full Chrome, then eight of them at once'

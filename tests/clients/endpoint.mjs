@@ -62,7 +62,8 @@ export async function openGhostmux(program, browser, flags = []) {
   const store = folder('store');
   const at = flags.indexOf('--profiles-dir');
   const kept = at < 0 ? undefined : flags[at + 1];
-  const child = new Child(program, ['serve', '--listen', '127.0.0.1:0', '--browser-path', browser, ...flags],
+  const listen = flags.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const child = new Child(program, ['serve', ...listen, '--browser-path', browser, ...flags],
     { env: { ...process.env, TMPDIR: home, GHOSTMUX_STORE: `${store}/store.redb` } });
   const [, host, port] = await child.says(/is ready: https?:\/\/([^\s:/"]+):(\d+)/, START_MS);
   const end = child.over.then(code => { if (!child.ending) console.error(`ghostmux ended by itself (${code})\n${child.tail()}`); });
