@@ -142,17 +142,20 @@ python_packages() { # DIRECTORY
   touch "$1/.venv/installed"
 }
 
-# --- Redis, Prometheus, nginx, haproxy ---------------------------------------------------------------------------------
+# --- Redis, Prometheus, nginx, haproxy and other programs --------------------------------------------------------------
 
-# Installs only the program of a package with a service: the tests start their own servers. Debian's package would also
-# start the service, unless a policy forbids it.
-service_package() { # WHY PROGRAM PACKAGE
-  has "$2" && return 0
-  local policy=/usr/sbin/policy-rc.d
-  if [ -e "$policy" ] || ! become_root; then install_packages "$1" "$3"; return; fi
+# Installs the packages of the programs that are missing, all at once. Some of them have a service, which Debian's packages
+# would also start unless a policy forbids it: the tests start their own servers.
+programs() { # PROGRAM=PACKAGE...
+  local pair missing=() packages=() policy=/usr/sbin/policy-rc.d
+  for pair in "$@"; do
+    has "${pair%%=*}" || { missing+=("${pair%%=*}"); packages+=("${pair#*=}"); }
+  done
+  [ ${#packages[@]} -gt 0 ] || return 0
+  if [ -e "$policy" ] || ! become_root; then install_packages "${missing[*]}" "${packages[@]}"; return; fi
   printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
   "${sudo[@]}" chmod +x "$policy"
-  (install_packages "$1" "$3") || { "${sudo[@]}" rm -f "$policy"; exit 1; }
+  (install_packages "${missing[*]}" "${packages[@]}") || { "${sudo[@]}" rm -f "$policy"; exit 1; }
   "${sudo[@]}" rm -f "$policy"
 }
 
@@ -169,13 +172,7 @@ for_test() {
   python_packages tests/clients/api
   python_packages tests/clients/generated
   wait "$npm"
-  service_package "Redis" redis-server redis-server
-  service_package "Prometheus" prometheus prometheus
-  service_package "nginx" nginx nginx
-  service_package "haproxy" haproxy haproxy
-  has Xvfb || install_packages "Xvfb" xvfb
-  has valgrind || install_packages "valgrind" valgrind
-  has openssl || install_packages "openssl" openssl
+  programs redis-server=redis-server prometheus=prometheus nginx=nginx haproxy=haproxy Xvfb=xvfb valgrind=valgrind openssl=openssl
   has cargo-nextest || say "cargo-nextest is not installed; using cargo test, which is slower"
 }
 
