@@ -66,11 +66,13 @@ commands! {
         object_group: &'a str,
     } -> Answer;
     "Runtime.releaseObject" = ReleaseObject<'a> { object_id: &'a str } -> Nothing;
-    "DOM.resolveNode" = ResolveNode {
+    "Runtime.releaseObjectGroup" = ReleaseGroup<'a> { object_group: &'a str } -> Nothing;
+    "DOM.resolveNode" = ResolveNode<'a> {
         backend_node_id: i64,
         /// The main world of the node's document, if absent.
         #[serde(skip_serializing_if = "Option::is_none")]
         execution_context_id: Option<i64>,
+        object_group: &'a str,
     } -> Resolved;
     "Emulation.setScriptExecutionDisabled" = DisableScripts { value: bool } -> Nothing;
     "Emulation.setDefaultBackgroundColorOverride" = SetBackground {

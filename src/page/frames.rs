@@ -4,7 +4,14 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::json;
 
-use super::{commands::DescribeNode, driven::Page, frame::Frame, injected::Tools, replaced::is_replaced, step::Step};
+use super::{
+    commands::{DescribeNode, ReleaseObject},
+    driven::Page,
+    frame::Frame,
+    injected::Tools,
+    replaced::is_replaced,
+    step::Step,
+};
 use crate::{
     browser::{CallError, PageDriver},
     cdp::ids::TargetId,
@@ -68,8 +75,11 @@ impl Page {
         if self.judge(what, selector, step)?.is_none() {
             return Ok(None);
         }
-        let Some(object_id) = self.object_in(&frame, "ghostmux.frameElement()").await? else { return Ok(None) };
-        let described = self.driver_of(&frame).ask(&DescribeNode { object_id: &object_id }).await?;
+        let Some(object_id) = self.node_in(&frame, "ghostmux.frameElement()").await? else { return Ok(None) };
+        let driver = self.driver_of(&frame);
+        let described = driver.ask(&DescribeNode { object_id: &object_id }).await?;
+        // Alone: an element that was looked up before may be in use.
+        let _ = driver.ask(&ReleaseObject { object_id: &object_id }).await;
         let Some(id) = described.node.frame_id else {
             self.saw("the frame has no document yet");
             return Ok(None);

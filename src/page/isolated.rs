@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    commands::{Answer, Argument, CallFunction, CreateWorld, EvaluateIn},
+    commands::{Answer, Argument, CallFunction, CreateWorld, EvaluateIn, ReleaseGroup},
     driven::Page,
     frame::Frame,
     injected::{SCRIPT_WORLD, Tools, WORLD},
@@ -16,6 +16,9 @@ use crate::{
     runtime,
     session::pages::PageError,
 };
+
+/// The nodes that are looked up for a request, for Chrome.
+pub(super) const NODES: &str = "ghostmux-nodes";
 
 impl Page {
     /// The world for scripts of callers in a frame.
@@ -80,14 +83,22 @@ impl Page {
         step.map(Some).map_err(|error| unreadable(error).into())
     }
 
-    /// The object that an expression has in the world of ghostmux.
-    pub(super) async fn object_in(&self, frame: &Frame, expression: &str) -> Result<Option<String>, PageError> {
+    /// The node that an expression has in the world of ghostmux, until nodes are freed.
+    pub(super) async fn node_in(&self, frame: &Frame, expression: &str) -> Result<Option<String>, PageError> {
         let answer = self.ask_in_our_world(frame, Tools::All, |context| EvaluateIn {
             await_promise: true,
             return_by_value: false,
+            object_group: Some(NODES),
             ..EvaluateIn::value_of(expression, context)
         });
         Ok(answer.await?.and_then(|answer| answer.result.object_id))
+    }
+
+    /// Frees the nodes that were looked up in the process of a frame. A request that was ended half-way leaves its own to the
+    /// next one.
+    pub(super) async fn free_nodes(&self, frame: &Frame) {
+        // Those of a process that has gone are free.
+        let _ = self.driver_of(frame).ask(&ReleaseGroup { object_group: NODES }).await;
     }
 
     /// Sends a command about the world of ghostmux in a frame; `None` if the document was replaced.

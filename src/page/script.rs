@@ -11,6 +11,7 @@ use super::{
     frame::Frame,
     handles::Handle,
     injected::Tools,
+    isolated::NODES,
     replaced::{is_replaced, is_unknown_context},
 };
 use crate::{
@@ -101,8 +102,8 @@ struct Arguments {
     /// The first of the values, which says where the function runs, and its frame.
     first: Handle,
     frame: Frame,
-    /// The elements, by Chrome's ids, which nobody else has.
-    elements: Vec<String>,
+    /// Whether elements are among them, which are freed afterwards.
+    has_elements: bool,
 }
 
 impl Page {
@@ -178,7 +179,7 @@ impl Page {
     ) -> Result<Answer, PageError> {
         let driver = place.remote.as_deref().unwrap_or_else(|| self.driver());
         let by_value = !request.handle;
-        if let (Some(function), Some(Arguments { all, first, elements, .. })) = (&request.function, arguments) {
+        if let (Some(function), Some(Arguments { all, first, has_elements, .. })) = (&request.function, arguments) {
             let call = CallFunction {
                 function_declaration: function,
                 execution_context_id: first.context,
@@ -189,9 +190,8 @@ impl Page {
                 object_group: GROUP,
             };
             let answer = self.ask_long(driver, &call).await;
-            for object_id in &elements {
-                // One whose document has gone is free.
-                let _ = driver.ask(&ReleaseObject { object_id }).await;
+            if has_elements {
+                self.free_nodes(&place.frame).await;
             }
             return answer;
         }
@@ -215,7 +215,7 @@ impl Page {
         if request.frame.is_some() {
             return Err(Bad::new("frame", "is that of the handle or the element; leave it out").into());
         }
-        let (mut all, mut elements, mut place) = (Vec::new(), Vec::new(), None);
+        let (mut all, mut has_elements, mut place) = (Vec::new(), false, None);
         for (named, argument) in named.into_iter().zip(&request.args) {
             let (value, frame) = match named {
                 None => {
@@ -224,9 +224,8 @@ impl Page {
                 }
                 Some(Named::Handle(handle)) => (self.handles().get(handle, self.state().documents)?, self.main()),
                 Some(Named::Element(selector)) => {
-                    let element = self.element_for(what, &selector, request.world).await?;
-                    elements.push(element.0.object.clone());
-                    element
+                    let is_first = !std::mem::replace(&mut has_elements, true);
+                    self.element_for(what, &selector, request.world, is_first).await?
                 }
             };
             all.push(Argument::ObjectId(value.object.clone()));
@@ -236,19 +235,24 @@ impl Page {
                 return Err(Bad::new("args", why).into());
             }
         }
-        Ok(place.map(|(first, frame)| Arguments { all, first, frame, elements }))
+        Ok(place.map(|(first, frame)| Arguments { all, first, frame, has_elements }))
     }
 
-    /// An element for a script in this world, once there is one, and its frame.
+    /// An element for a script in this world, once there is one, and its frame. The first one of a request frees what an
+    /// earlier request has left.
     async fn element_for(
         &self,
         what: &'static str,
         selector: &str,
         world: World,
+        is_first: bool,
     ) -> Result<(Handle, Frame), PageError> {
         self.waits_for(format!("{selector} to be in the document"));
         for attempt in 0.. {
             let (frame, _) = self.step(what, Some(selector), "choose", json!({})).await?;
+            if is_first {
+                self.free_nodes(&frame).await;
+            }
             match self.chosen_in(&frame, world).await {
                 Ok(Some(element)) => return Ok((element, frame)),
                 Ok(None) => {}
@@ -263,7 +267,7 @@ impl Page {
     /// The element that was chosen in a frame, as scripts of this world have it; `None` if the document was replaced.
     async fn chosen_in(&self, frame: &Frame, world: World) -> Result<Option<Handle>, PageError> {
         let document = self.state().documents;
-        let Some(chosen) = self.object_in(frame, "ghostmux.chosen()").await? else { return Ok(None) };
+        let Some(chosen) = self.node_in(frame, "ghostmux.take()").await? else { return Ok(None) };
         let world = match world {
             World::Main => None,
             World::Isolated => Some(self.script_world(frame).await?),
@@ -314,16 +318,22 @@ impl Page {
     async fn main_world(&self, frame: &Frame) -> Result<i64, PageError> {
         let driver = self.driver_of(frame);
         let context = self.our_world(frame, Tools::Plain).await?;
-        let evaluate = EvaluateIn { return_by_value: false, ..EvaluateIn::value_of("document", context) };
+        let evaluate = EvaluateIn {
+            return_by_value: false,
+            object_group: Some(NODES),
+            ..EvaluateIn::value_of("document", context)
+        };
         let document = self.ask_long(driver, &evaluate).await?.result.object_id.unwrap_or_default();
-        Ok(self.same_node(frame, &document, None).await?.1)
+        let (_, world) = self.same_node(frame, &document, None).await?;
+        self.free_nodes(frame).await;
+        Ok(world)
     }
 
     /// A node of one world as an object of another, the main world if none is named; and that world.
     async fn same_node(&self, frame: &Frame, object_id: &str, world: Option<i64>) -> Result<(String, i64), PageError> {
         let driver = self.driver_of(frame);
         let backend_node_id = driver.ask(&DescribeNode { object_id }).await?.node.backend_node_id;
-        let resolve = ResolveNode { backend_node_id, execution_context_id: world };
+        let resolve = ResolveNode { backend_node_id, execution_context_id: world, object_group: NODES };
         let object = driver.ask(&resolve).await?.object.object_id.unwrap_or_default();
         let context = object.split('.').nth(1).and_then(|context| context.parse().ok());
         let why = || format!("the id {object:?} of an object");

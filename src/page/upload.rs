@@ -9,6 +9,7 @@ use super::{
     events::change,
     frame::Frame,
     injected::Tools,
+    isolated::NODES,
     pointer::{Act, How},
     present::Files,
     step::Step,
@@ -87,7 +88,8 @@ impl Page {
         let chooser = self.state().events.chooser.clone().ok_or(PageError::Closed)?;
         let frame = Frame::of_page(chooser.frame);
         let context = self.our_world(&frame, Tools::All).await?;
-        let node = ResolveNode { backend_node_id: chooser.node, execution_context_id: Some(context) };
+        let node =
+            ResolveNode { backend_node_id: chooser.node, execution_context_id: Some(context), object_group: NODES };
         let object = self.driver().ask(&node).await?.object.object_id.unwrap_or_default();
         let function = format!("function () {{ return ghostmux.choose(this, {}) }}", files.count());
         let call = CallOn { function_declaration: &function, object_id: &object, return_by_value: true };
@@ -113,11 +115,12 @@ impl Page {
                 self.judge("upload", "the file input", step)?;
             }
             Files::OfSession(paths) => {
-                let chosen = self.object_in(frame, "ghostmux.chosen()").await?.ok_or_else(gone)?;
+                let chosen = self.node_in(frame, "ghostmux.take()").await?.ok_or_else(gone)?;
                 let set = SetFiles { files: paths, object_id: &chosen };
                 self.ask_long(self.driver_of(frame), &set).await?;
             }
         }
+        self.free_nodes(frame).await;
         self.settle().await
     }
 }

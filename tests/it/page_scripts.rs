@@ -194,6 +194,20 @@ async fn scripts_take_elements(page: &Driven<'_>, site: &Site) {
     page.value("void setTimeout(() => document.querySelector('p').id = 'late', 200)").await;
     let late = json!({ "$element": { "selector": "#late" } });
     assert_eq!(call("element => element.textContent", json!([late]), json!({})).await, "one");
+    // Nothing keeps an element that was an argument, not even of a call that was ended half-way.
+    let weak = "document.body.append(document.createElement('i')); document.querySelector('i').id = 'weak';
+        void (window.weak = new WeakRef(document.querySelector('#weak')))";
+    page.value(weak).await;
+    let args = json!([{ "$element": { "selector": "#weak" } }]);
+    let endless = json!({ "function": "() => new Promise(() => {})", "args": args, "timeout": 300 });
+    page.fails("evaluate", endless, 504, "action-timeout", "").await;
+    assert_eq!(call("element => element.id", args, json!({})).await, "weak");
+    page.value("document.querySelector('#weak').remove()").await;
+    eventually("it is collected", async || {
+        page.does("cdp", json!({ "method": "HeapProfiler.collectGarbage" })).await;
+        page.value("weak.deref() === undefined").await == true
+    })
+    .await;
     // With a value that stays in the page.
     let kept = page.does("evaluate", json!({ "expression": "({ a: 1 })", "handle": true })).await;
     let kept = json!({ "$handle": kept["handle"] });

@@ -181,7 +181,7 @@ const steps = {
       return retry('the element was removed from the document');
     return { status: 'done' };
   },
-  // The element for a script of a caller: `chosen` has it.
+  // The element for a script of a caller: `take` gives it.
   choose(element) {
     chosen = element;
     return { status: 'done' };
@@ -332,10 +332,15 @@ Object.assign(globalThis.ghostmux, {
     return { status: 'done', chunks: chunks.length === 1 ? [selector] : chunks.map(parts => stringifySelector({ parts })) };
   },
   choose,
-  chosen: () => chosen,
+  // What was chosen, once: an element is not kept for longer than it is needed.
+  take() {
+    const element = chosen;
+    chosen = null;
+    return element;
+  },
   // Gives files with their content to the file input that was chosen.
   setFiles({ files }) {
-    const why = injected.setInputFiles(chosen, files);
+    const why = injected.setInputFiles(ghostmux.take(), files);
     return why ? { status: 'fail', why } : { status: 'done' };
   },
   // Covers elements, as Playwright does.
