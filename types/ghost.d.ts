@@ -2760,9 +2760,9 @@ export namespace Ghost {
     expect?: Expect;
     /** Whether it goes on if its caller hangs up. */
     detach?: boolean;
-    /** In CSS pixels. */
+    /** In CSS pixels, as many as Chrome takes. */
     width: Uint32OrNull;
-    /** In CSS pixels. */
+    /** In CSS pixels, as many as Chrome takes. */
     height: Uint32OrNull;
     /** Device pixels for one CSS pixel; 1 if absent. */
     deviceScaleFactor?: number;

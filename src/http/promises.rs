@@ -39,10 +39,11 @@ pub(super) const OF_ALL: [Refusal; 3] = [
 pub(super) const EARLY: [Refusal; 2] = [(414, "The URL is too long."), (431, "The headers are too large.")];
 
 /// Errors of a request with an `Idempotency-Key`.
-pub(super) const REPETITION: [Refusal; 3] = [
+pub(super) const REPETITION: [Refusal; 4] = [
     (400, "The Idempotency-Key is not 1 to 255 visible characters, or is given twice."),
     (409, "A request with this Idempotency-Key is being performed, or was, and its answer is not kept."),
     (422, "The Idempotency-Key was sent with another request."),
+    (429, "The owner has as many Idempotency-Keys as it may have; Retry-After says when to try again."),
 ];
 
 /// The errors of a group.

@@ -20,11 +20,13 @@ action! {
     /// Sets the size of a page, and what screen it seems to be on; `null` for width and height resets it. The page keeps it
     /// until it is closed, or a client sets its own.
     page PageViewport = "pageViewport", "viewport" -> Acted {
-        /// In CSS pixels.
+        /// In CSS pixels, as many as Chrome takes.
         #[serde(deserialize_with = "whole_setting")]
+        #[schemars(range(min = 0, max = 10_000_000))]
         width: Setting<u32>,
-        /// In CSS pixels.
+        /// In CSS pixels, as many as Chrome takes.
         #[serde(deserialize_with = "whole_setting")]
+        #[schemars(range(min = 0, max = 10_000_000))]
         height: Setting<u32>,
         /// Device pixels for one CSS pixel; 1 if absent.
         #[serde(default, deserialize_with = "given")]
