@@ -14,6 +14,9 @@ use crate::{
     session::pages::PageError,
 };
 
+/// How often the status of a response is looked for, within 220 ms.
+const STATUS_TRIES: usize = 4;
+
 impl Page {
     /// Lets Chrome tell of responses from now on. Their bodies are not kept.
     pub(super) async fn watch_responses(&self) -> Result<(), PageError> {
@@ -79,8 +82,18 @@ impl Page {
         if let Some(response) = self.state().response() {
             return Ok(Some(response.status));
         }
-        let Some(Step { code, .. }) = self.call(&self.main(), "response", &json!({})).await? else { return Ok(None) };
-        Ok(code)
+        // Chrome notes the status with the end of the response, which may be a moment after the document was parsed. Only
+        // documents that came by HTTP have one. No step: the world was that of the document before.
+        let has_status = until != LoadState::Commit && self.state().url.starts_with("http");
+        for attempt in 0..STATUS_TRIES {
+            match self.call(&self.main(), "response", &json!({})).await? {
+                Some(Step { code: None, .. }) if has_status => {}
+                Some(Step { code, .. }) => return Ok(code),
+                None => {}
+            }
+            self.pause(attempt).await;
+        }
+        Ok(None)
     }
 
     /// Waits until the document is loaded so far.

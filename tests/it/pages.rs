@@ -234,6 +234,12 @@ async fn pages_are_opened_navigated_and_closed(browser: Browser) {
     assert_eq!((made.status, made.header("location")), (201, Some(&*path)));
     let page = Driven { proxy: &proxy, path };
     page.does("wait", json!({ "loadState": "load", "url": "**/page" })).await;
+    // Each document tells its own status, also behind one in which something was evaluated.
+    for path in ["/page?1", "/page?2", "/page?3", "/page?4", "/page"] {
+        let went = page.does("goto", json!({ "url": site.url(path), "waitUntil": "domcontentloaded" })).await;
+        assert_eq!(went["status"], 200, "{went}");
+        assert_eq!(page.value("1 + 1").await, 2);
+    }
     let went = page.does("goto", json!({ "url": site.url("/page?two"), "waitUntil": "networkidle" })).await;
     assert_eq!(
         (&went["navigated"], &went["status"], &went["url"]),
