@@ -1,10 +1,13 @@
 //! The beginning and the end of an action: what it expects, and what happened meanwhile.
 
+use std::time::Duration;
+
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{
     DIALOGS,
+    commands::ReleaseGroup,
     driven::Page,
     events::{Begun, Events, MOST},
     pattern::matches,
@@ -23,8 +26,10 @@ use crate::{
 commands! {
     "Network.enable" = EnableNetwork { max_total_buffer_size: u32, max_resource_buffer_size: u32 } -> Nothing;
     "Network.disable" = DisableNetwork {} -> Nothing;
-    "Runtime.releaseObjectGroup" = ReleaseObjectGroup<'a> { object_group: &'a str } -> Nothing;
 }
+
+/// How long a page that was opened may take to begin its first document.
+const BEGINNING: Duration = Duration::from_secs(1);
 
 impl Page {
     /// Begins to listen for what an action expects and causes. `may_act`: whether it can open and close pages.
@@ -69,7 +74,7 @@ impl Page {
             let _ = self.driver().ask(&DisableNetwork {}).now_or_never();
         }
         if events.has_console_objects {
-            let _ = self.driver().ask(&ReleaseObjectGroup { object_group: "console" }).now_or_never();
+            let _ = self.driver().ask(&ReleaseGroup { object_group: "console" }).now_or_never();
         }
         if !events.wanted.is_empty() || events.has_console_objects {
             self.reset_events(Expect::default());
@@ -167,13 +172,18 @@ impl Page {
         Ok(Some(came))
     }
 
-    /// Waits for the page that this page opens.
+    /// Waits for the page that this page opens. It has no URL until its first document begins, which it may never do: after a
+    /// while it counts without one.
     async fn popup(&self, wanted: &ExpectUrl) -> Result<OpenedPage, PageError> {
         self.waits_for(format!("a popup{}", of_url(wanted.url.as_deref())));
+        let since = Instant::now();
         for attempt in 0.. {
             let windows = self.state().events.windows;
             let (opened, _) = self.opened_and_closed().await;
-            let is_it = |page: &&OpenedPage| wanted.url.as_deref().is_none_or(|pattern| matches(pattern, &page.url));
+            let is_it = |page: &&OpenedPage| {
+                let has_begun = !page.url.is_empty() || since.elapsed() > BEGINNING;
+                has_begun && wanted.url.as_deref().is_none_or(|pattern| matches(pattern, &page.url))
+            };
             if let Some(popup) = opened.iter().find(is_it) {
                 return Ok(popup.clone());
             }

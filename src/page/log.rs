@@ -9,6 +9,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::commands::ReleaseGroup;
 use crate::{
     api_types::{ConsoleEntry, operations::PageConsole},
     browser::{
@@ -25,7 +26,6 @@ const TEXT_MOST: usize = 10_000;
 const OVERHEAD: usize = 64;
 
 commands! {
-    "Runtime.releaseObjectGroup" = ReleaseGroup<'a> { object_group: &'a str } -> Nothing;
     "Log.enable" = EnableLog {} -> Nothing;
     "Log.disable" = DisableLog {} -> Nothing;
 }
