@@ -55,7 +55,7 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs a sixteen
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together. The documentation
 # takes one processor for half a minute, so that it is written meanwhile.
-QUICK_CLIENTS := suites api docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types generated examples endings login busy mcp other-codec
+QUICK_CLIENTS := suites api hard docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types generated examples endings login busy mcp other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -81,6 +81,9 @@ client-locators:
 	@node scripts/playwright-injected.mjs --check
 	@node scripts/puppeteer-runner.mjs --check
 	@node tests/clients/locators.mjs $(BUILT)/debug/ghostmux
+client-hard:
+	@echo '==> hard pages by HTTP, beside Playwright and Puppeteer on a plain Chrome'
+	@node tests/clients/hard.mjs $(BUILT)/debug/ghostmux
 client-shared:
 	@echo '==> Puppeteer and Playwright on one session'
 	@node tests/clients/shared.mjs $(BUILT)/debug/ghostmux
