@@ -84,7 +84,7 @@ pub use self::{
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
     proxy::WantedProxy,
-    read::{given, has_all, read, to_whole, whole},
+    read::{given, has_all, read, whole},
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf, capital},
     secret::Secret,

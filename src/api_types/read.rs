@@ -38,7 +38,7 @@ pub fn whole<'de, T: TryFrom<u64>, D: Deserializer<'de>>(deserializer: D) -> Res
 }
 
 /// A number as a whole one, if it is.
-pub fn to_whole<T: TryFrom<u64>, E: Error>(given: f64) -> Result<T, E> {
+pub(super) fn to_whole<T: TryFrom<u64>, E: Error>(given: f64) -> Result<T, E> {
     /// From here on a float does not hold every whole number.
     const MOST: f64 = 9_007_199_254_740_992.0;
 

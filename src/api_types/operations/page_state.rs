@@ -22,11 +22,9 @@ action! {
     page PageViewport = "pageViewport", "viewport" -> Acted {
         /// In CSS pixels, as many as Chrome takes.
         #[serde(deserialize_with = "whole_setting")]
-        #[schemars(range(min = 0, max = 10_000_000))]
         width: Setting<u32>,
         /// In CSS pixels, as many as Chrome takes.
         #[serde(deserialize_with = "whole_setting")]
-        #[schemars(range(min = 0, max = 10_000_000))]
         height: Setting<u32>,
         /// Device pixels for one CSS pixel; 1 if absent.
         #[serde(default, deserialize_with = "given")]
