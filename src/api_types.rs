@@ -84,7 +84,7 @@ pub use self::{
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
     proxy::WantedProxy,
-    read::{given, has_all, read, whole},
+    read::{check_name, given, has_all, read, whole},
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf, capital},
     secret::Secret,
@@ -107,8 +107,12 @@ pub use self::{
 pub const DEFINITION: &str = include_str!("../fixtures/ghost.json");
 /// Most bytes of a session's metadata, as JSON.
 pub const METADATA_MOST: usize = 4096;
-/// Most characters of a session's name.
+/// Most characters of the name of a session or a snapshot.
 pub const NAME_MOST: usize = 200;
+/// What these names are made of: all but control characters, which would change the lists and logs they are shown in.
+pub const NAME_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+/// Most CSS pixels of each side of a viewport: Chrome's limit.
+pub const VIEWPORT_MOST: u32 = 10_000_000;
 /// How long before a deadline `ghost.sessionExpiring` is sent, if the client does not say.
 pub const EXPIRING_NOTICE: Duration = Duration::from_secs(30);
 
@@ -161,9 +165,10 @@ impl JsonSchema for Millis {
     }
 }
 
-/// What the owner stores with a session or snapshot: string values under string keys, at most 4 KiB as JSON. ghostmux
-/// does not interpret it.
+/// What the owner stores with a session or snapshot: string values under string keys, none of them empty, at most 4 KiB
+/// as JSON. ghostmux does not interpret it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("propertyNames" = { "minLength": 1 }))]
 pub struct Metadata(pub BTreeMap<String, String>);
 
 impl Deref for Metadata {
@@ -351,7 +356,7 @@ pub struct Session {
     pub session: Option<String>,
     /// The URL to reconnect to the session.
     pub web_socket_debugger_url: String,
-    /// The name that the owner chose; need not be unique. At most 200 characters.
+    /// The name that the owner chose; need not be unique. At most 200 characters, none of them a control character.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub name: Option<String>,
     /// What the owner stores with it.

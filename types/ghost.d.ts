@@ -12,7 +12,7 @@ export namespace Ghost {
   /** The state of a session. `queued`: waits for a place in a browser. `active`: has a client. `parked`: has no client; its pages run on. `hibernated`: is saved and in no browser, because it was parked for long, or because its browser or its server failed while it had `autosave`; connecting to it restores it. `closed`: has ended and cannot be restored. */
   type SessionState = 'queued' | 'active' | 'parked' | 'hibernated' | 'closed';
 
-  /** What the owner stores with a session or snapshot: string values under string keys, at most 4 KiB as JSON. ghostmux does not interpret it. */
+  /** What the owner stores with a session or snapshot: string values under string keys, none of them empty, at most 4 KiB as JSON. ghostmux does not interpret it. */
   type Metadata = Record<string, string>;
 
   /** With whom a session shares its browser. `shared`: with the sessions of others: it has contexts of its own in their browser. `dedicated`: with nobody: it has a Chrome of its own, which starts for it and ends with it. */
@@ -346,7 +346,7 @@ export namespace Ghost {
     session?: string;
     /** The URL to reconnect to the session. */
     webSocketDebuggerUrl: string;
-    /** The name that the owner chose; need not be unique. At most 200 characters. */
+    /** The name that the owner chose; need not be unique. At most 200 characters, none of them a control character. */
     name?: string;
     /** What the owner stores with it. */
     metadata?: Metadata;
@@ -2760,9 +2760,9 @@ export namespace Ghost {
     expect?: Expect;
     /** Whether it goes on if its caller hangs up. */
     detach?: boolean;
-    /** In CSS pixels, as many as Chrome takes. */
+    /** In CSS pixels, at most 10,000,000. */
     width: Uint32OrNull;
-    /** In CSS pixels, as many as Chrome takes. */
+    /** In CSS pixels, at most 10,000,000. */
     height: Uint32OrNull;
     /** Device pixels for one CSS pixel; 1 if absent. */
     deviceScaleFactor?: number;

@@ -53,6 +53,18 @@ fn without_position(why: &str) -> &str {
     why.rsplit_once(" at line ").map_or(why, |(why, _)| why)
 }
 
+/// Whether a session or a snapshot may have this name: [`NAME_MOST`] characters as [`NAME_PATTERN`] says.
+pub fn check_name(field: &str, name: &str) -> Result<(), Bad> {
+    let length = name.chars().count();
+    if length > NAME_MOST {
+        return Err(Bad::new(field, format!("{length} characters are too many; at most {NAME_MOST}")));
+    }
+    match name.chars().find(|char| char.is_control()) {
+        Some(char) => Err(Bad::new(field, format!("has the control character {char:?}, which names may not have"))),
+        None => Ok(()),
+    }
+}
+
 /// Whether this metadata has all wanted members with the wanted values.
 pub fn has_all(metadata: Option<&Metadata>, wanted: Option<&Metadata>) -> bool {
     let has = |(key, value): (&String, &String)| metadata.and_then(|metadata| metadata.get(key)) == Some(value);
@@ -60,7 +72,7 @@ pub fn has_all(metadata: Option<&Metadata>, wanted: Option<&Metadata>) -> bool {
 }
 
 impl Label {
-    /// The length of the name, the size of the metadata.
+    /// The name, and the size of the metadata.
     pub fn check(&self) -> Result<(), Bad> {
         let Self { name, metadata, .. } = self.clone();
         Options { name, metadata, ..Options::default() }.check()
@@ -68,10 +80,11 @@ impl Label {
 }
 
 impl Options {
-    /// What does not depend on the server's settings: the length of the name, the size of the metadata.
+    /// What does not depend on the server's settings: the name, and the size of the metadata.
     pub fn check(&self) -> Result<(), Bad> {
-        if let Some(length) = self.name.as_ref().map(|name| name.chars().count()).filter(|length| *length > NAME_MOST) {
-            return Err(Bad::new("name", format!("{length} characters are too many; at most {NAME_MOST}")));
+        check_name("name", self.name.as_deref().unwrap_or_default())?;
+        if self.metadata.as_ref().is_some_and(|metadata| metadata.contains_key("")) {
+            return Err(Bad::new("metadata", "has an empty key"));
         }
         let size = self.metadata.as_ref().map(|metadata| serde_json::to_string(metadata).map_or(0, |json| json.len()));
         if let Some(size) = size.filter(|size| *size > METADATA_MOST) {
@@ -131,15 +144,25 @@ mod tests {
     }
 
     #[test]
-    fn names_and_metadata_that_are_too_large_are_refused() {
+    fn bad_names_and_metadata_that_are_too_large_are_refused() {
         let named = |length| Options { name: Some("ä".repeat(length)), ..Options::default() };
         assert_eq!(named(200).check(), Ok(()));
         assert_eq!(named(201).check().map_err(|bad| bad.field), Err("name".to_owned()));
+        let with = |char: char| Options { name: Some(format!("a{char}b")), ..Options::default() };
+        for char in ['\0', '\n', '\u{1b}', '\u{7f}', '\u{85}'] {
+            assert_eq!(with(char).check().map_err(|bad| bad.field), Err("name".to_owned()), "{char:?}");
+        }
+        for char in [' ', '~', '\u{a0}', '\u{2028}', '\u{1f980}'] {
+            assert_eq!(with(char).check(), Ok(()), "{char:?}");
+        }
         let noted = |length| Options {
             metadata: Some(Metadata::from_iter([("k".to_owned(), "v".repeat(length))])),
             ..Options::default()
         };
         assert_eq!(noted(4000).check(), Ok(()));
         assert_eq!(noted(4096).check().map_err(|bad| bad.field), Err("metadata".to_owned()));
+        let without_key =
+            Options { metadata: Some(Metadata::from_iter([(String::new(), "v".to_owned())])), ..Options::default() };
+        assert_eq!(without_key.check().map_err(|bad| bad.field), Err("metadata".to_owned()));
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api_types::{
-        Attributes, Bad, ColorScheme, Geolocation, MediaType, ReducedMotion, Setting,
+        Attributes, Bad, ColorScheme, Geolocation, MediaType, ReducedMotion, Setting, VIEWPORT_MOST,
         operations::{PageEmulate, PagePermissions, PageViewport},
     },
     session::pages::PageError,
@@ -69,8 +69,10 @@ impl Means {
         let PageViewport { device_scale_factor, is_mobile, has_touch, .. } = *request;
         match (request.width, request.height) {
             (Setting::Set(width), Setting::Set(height)) => {
-                if width == 0 || height == 0 {
-                    return Err(Bad::new("width", "and height are at least 1").into());
+                for (name, side) in [("width", width), ("height", height)] {
+                    if !(1..=VIEWPORT_MOST).contains(&side) {
+                        return Err(Bad::new(name, format!("{side} is not from 1 to {VIEWPORT_MOST} pixels")).into());
+                    }
                 }
                 let scale = device_scale_factor.unwrap_or(1.0);
                 self.set_screen(&Screen { width, height, scale, is_mobile, has_touch }).await

@@ -13,10 +13,8 @@ use super::{
     ProfileLease, StoreError,
     ids::{BlobId, SnapshotId},
 };
-use crate::api_types::Owner;
+use crate::api_types::{Owner, check_name};
 
-/// Longest name of a snapshot, in bytes.
-const LONGEST_NAME: usize = 200;
 /// Largest metadata or counts, in bytes of JSON.
 const LARGEST_METADATA: usize = 16 << 10;
 
@@ -111,7 +109,7 @@ pub struct KeyName {
 pub struct New {
     /// The owner.
     pub owner: Owner,
-    /// The owner's name for it: up to 200 bytes without control characters.
+    /// The owner's name for it: as [`check_name`] allows it.
     pub name: Option<String>,
     /// The owner's own data about it: up to 16 KiB of JSON.
     pub metadata: Map<String, Value>,
@@ -135,11 +133,8 @@ impl New {
     }
 
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        let name = self.name.as_deref().unwrap_or_default();
-        if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
-            let problem = format!("may have {LONGEST_NAME} bytes, and no control characters");
-            return Err(StoreError::Invalid { what: "the name of a snapshot", problem });
-        }
+        let name = check_name("name", self.name.as_deref().unwrap_or_default());
+        name.map_err(|bad| StoreError::Invalid { what: "the name of a snapshot", problem: bad.why })?;
         check_size("the metadata of a snapshot", &self.metadata)
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     super::{DownloadList, FileList, Millis, Nothing, UploadedFile, given},
     CommandResult::Output,
-    Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, WAIT_MOST, operations,
 };
 
 operations! {
@@ -39,6 +39,7 @@ pub struct ListDownloads {
     /// How long to wait until there is a download and none is arriving; at most 5 minutes. In a query it may have a unit:
     /// `30s`.
     #[serde(deserialize_with = "given")]
+    #[schemars(extend("maximum" = WAIT_MOST))]
     pub wait: Option<Millis>,
     /// Most downloads on the page, 1 to 1000; 1000 if absent.
     #[serde(deserialize_with = "given")]
@@ -65,6 +66,7 @@ pub struct GetDownload {
     pub download: String,
     /// How long to wait until it has arrived; at most 5 minutes. In a query it may have a unit: `30s`.
     #[serde(default, deserialize_with = "given")]
+    #[schemars(extend("maximum" = WAIT_MOST))]
     pub wait: Option<Millis>,
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     super::{Job, JobList, Millis, Nothing, given},
     CommandResult::{Member, Output},
-    Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, WAIT_MOST, operations,
 };
 
 operations! {
@@ -57,6 +57,7 @@ pub struct GetJob {
     pub job: String,
     /// How long the answer waits until the job has ended, at most 5 minutes; 0 if absent.
     #[serde(default, deserialize_with = "given")]
+    #[schemars(extend("maximum" = WAIT_MOST))]
     pub wait: Option<Millis>,
 }
 

@@ -8,8 +8,8 @@ use super::{
     super::{
         Acted, AnyValue, Attributes, Bad, BlockList, CdpResult, ColorScheme, ConsoleOf, Cookie, CookieFilter,
         CookiesOf, Expect, Geolocation, Locator, MarkdownOf, MediaType, Millis, NetworkOf, Pattern, ReducedMotion,
-        RouteAction, RoutesOf, ScriptsOf, Setting, StorageArea, StorageOf, World, given, locator, quick::ResourceType,
-        whole, whole_setting,
+        RouteAction, RoutesOf, ScriptsOf, Setting, StorageArea, StorageOf, VIEWPORT_MOST, World, given, locator,
+        quick::ResourceType, whole, whole_setting,
     },
     CommandResult::Output,
     Operation, Rest, RestInput, Row,
@@ -20,11 +20,13 @@ action! {
     /// Sets the size of a page, and what screen it seems to be on; `null` for width and height resets it. The page keeps it
     /// until it is closed, or a client sets its own.
     page PageViewport = "pageViewport", "viewport" -> Acted {
-        /// In CSS pixels, as many as Chrome takes.
+        /// In CSS pixels, at most 10,000,000.
         #[serde(deserialize_with = "whole_setting")]
+        #[schemars(extend("minimum" = 1, "maximum" = VIEWPORT_MOST))]
         width: Setting<u32>,
-        /// In CSS pixels, as many as Chrome takes.
+        /// In CSS pixels, at most 10,000,000.
         #[serde(deserialize_with = "whole_setting")]
+        #[schemars(extend("minimum" = 1, "maximum" = VIEWPORT_MOST))]
         height: Setting<u32>,
         /// Device pixels for one CSS pixel; 1 if absent.
         #[serde(default, deserialize_with = "given")]

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    super::{Label, Metadata, Millis, NAME_MOST, Nothing, Profile, ProfileKind, Profiles, Snapshot, given},
+    super::{
+        Label, Metadata, Millis, NAME_MOST, NAME_PATTERN, Nothing, Profile, ProfileKind, Profiles, Snapshot, given,
+    },
     CommandResult::{Member, Output},
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
 };
@@ -85,7 +87,7 @@ pub struct ExportProfile {
     pub kind: ProfileKind,
     /// The name of the snapshot; that of the profile if absent. At most 200 characters.
     #[serde(default, deserialize_with = "given")]
-    #[schemars(length(max = NAME_MOST))]
+    #[schemars(length(max = NAME_MOST), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// What to store with it.
     #[serde(default, deserialize_with = "given")]

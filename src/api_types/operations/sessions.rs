@@ -5,8 +5,9 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        Bad, BadInitial, Beginning, Initial, Isolation, Launch, Metadata, Millis, NAME_MOST, Nothing, Options, Pages,
-        Secret, Session, SessionEgress, SessionState, Sessions, Usage, WantedProfile, WantedProxy, given, has_all,
+        Bad, BadInitial, Beginning, Initial, Isolation, Launch, Metadata, Millis, NAME_MOST, NAME_PATTERN, Nothing,
+        Options, Pages, Secret, Session, SessionEgress, SessionState, Sessions, Usage, WantedProfile, WantedProxy,
+        given, has_all,
     },
     CommandResult::{Member, Output},
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -109,7 +110,7 @@ pub struct CreateSession {
     pub session: Option<String>,
     /// A name, which need not be unique; that of `session` if absent.
     #[serde(deserialize_with = "given")]
-    #[schemars(length(max = NAME_MOST))]
+    #[schemars(length(max = NAME_MOST), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// What to store with it.
     #[serde(deserialize_with = "given")]
@@ -246,7 +247,7 @@ pub struct UpdateSession {
     pub id: Option<String>,
     /// The new name; an empty one removes the name.
     #[serde(deserialize_with = "given")]
-    #[schemars(length(max = NAME_MOST))]
+    #[schemars(length(max = NAME_MOST), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// Replaces the metadata as a whole.
     #[serde(deserialize_with = "given")]

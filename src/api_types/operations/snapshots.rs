@@ -6,9 +6,9 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
     super::{
-        Bad, COPIES_MOST, Cloned, Copies, Exported, Importing, Label, Metadata, Millis, NAME_MOST, Nothing, Options,
-        RestoreMode, Restoring, Saved, Secret, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots,
-        StorageState, WantedProxy, given,
+        Bad, COPIES_MOST, Cloned, Copies, Exported, Importing, Label, Metadata, Millis, NAME_MOST, NAME_PATTERN,
+        Nothing, Options, RestoreMode, Restoring, Saved, Secret, Snapshot, SnapshotFormat, SnapshotPart,
+        SnapshotReport, Snapshots, StorageState, WantedProxy, given,
     },
     CommandResult::{Member, Output},
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -49,7 +49,7 @@ pub struct SaveSnapshot {
     pub parts: Option<Vec<SnapshotPart>>,
     /// The name of the snapshot. At most 200 characters.
     #[serde(deserialize_with = "given")]
-    #[schemars(length(max = NAME_MOST))]
+    #[schemars(length(max = NAME_MOST), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// What to store with it.
     #[serde(deserialize_with = "given")]
@@ -145,7 +145,7 @@ pub struct CloneSession {
     pub parts: Option<Vec<SnapshotPart>>,
     /// The name of each clone.
     #[serde(deserialize_with = "given")]
-    #[schemars(length(max = NAME_MOST))]
+    #[schemars(length(max = NAME_MOST), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// What to store with each clone.
     #[serde(deserialize_with = "given")]
@@ -304,7 +304,7 @@ pub struct ImportSnapshot {
     pub data: Option<String>,
     /// The name of the snapshot. At most 200 characters.
     #[serde(deserialize_with = "given")]
-    #[schemars(length(max = NAME_MOST))]
+    #[schemars(length(max = NAME_MOST), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// What to store with it.
     #[serde(deserialize_with = "given")]

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
-use super::super::{Attributes, LoadState, Millis, Pattern, SameSite, Secret, given, whole};
+use super::super::{Attributes, LoadState, Millis, Pattern, SameSite, Secret, VIEWPORT_MOST, given, whole};
 
 /// One lifecycle event, or several, all of which must have come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,11 +90,11 @@ pub struct WaitForSelector {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Viewport {
-    /// Its width in CSS pixels.
-    #[schemars(range(min = 1, max = 4_294_967_295.0))]
+    /// Its width in CSS pixels, at most 10,000,000.
+    #[schemars(range(min = 1, max = VIEWPORT_MOST))]
     pub width: f64,
-    /// Its height in CSS pixels.
-    #[schemars(range(min = 1, max = 4_294_967_295.0))]
+    /// Its height in CSS pixels, at most 10,000,000.
+    #[schemars(range(min = 1, max = VIEWPORT_MOST))]
     pub height: f64,
     /// Pixels of the device per CSS pixel; 1 if absent.
     #[serde(default, deserialize_with = "given")]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     api_types::{
-        AnyValue, Bad, Cookie, MediaType, RouteAction, Setting,
+        AnyValue, Bad, Cookie, MediaType, RouteAction, Setting, VIEWPORT_MOST,
         operations::{
             PageAuthenticate, PageCdp, PageCookies, PageEmulate, PageHeaders, PageRequest, PageRoute, PageViewport,
         },
@@ -60,10 +60,10 @@ fn viewport(given: Viewport) -> Result<PageViewport, Bad> {
     let Viewport { width, height, device_scale_factor, is_mobile, is_landscape, has_touch } = given;
     let side = |name: &str, side: f64| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole and in range")]
-        let whole = (1.0..=f64::from(u32::MAX)).contains(&side).then_some(side.floor() as u32);
-        whole
-            .map(Setting::Set)
-            .ok_or_else(|| Bad::new(&format!("viewport.{name}"), format!("{side} is no number of pixels")))
+        let whole = (1.0..=f64::from(VIEWPORT_MOST)).contains(&side).then_some(side.floor() as u32);
+        whole.map(Setting::Set).ok_or_else(|| {
+            Bad::new(&format!("viewport.{name}"), format!("{side} is not from 1 to {VIEWPORT_MOST} pixels"))
+        })
     };
     // A viewport is in landscape format if it is wider than high.
     let _ = is_landscape;
