@@ -1,18 +1,25 @@
 //! Reads the parameters of a query as the members of an operation's input. A query has only texts; the schema of the
 //! input says which of them are numbers.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use serde_json::{Map, Value};
 
 use crate::{
-    api_types::{Bad, DEFINITIONS, Schemas, operations::Entry},
+    api_types::{Bad, DEFINITIONS, Schemas, ShapeOf, operations::Entry},
     config,
 };
 
-/// The members of an operation's input that are more than a text.
+/// The members of an operation's input that are more than a text. The schema of the input is made for the first query:
+/// those of all operations take longer than all else when the server starts.
 #[derive(Clone, Debug)]
-pub(super) struct Members(Arc<BTreeMap<String, Kind>>);
+pub(super) struct Members {
+    input: ShapeOf,
+    kinds: Arc<OnceLock<BTreeMap<String, Kind>>>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -26,22 +33,11 @@ enum Kind {
 impl Members {
     /// The members of this operation.
     pub(super) fn of(entry: &Entry) -> Self {
-        let mut schemas = Schemas::default();
-        let input = (entry.input)(&mut schemas).schema;
-        let definitions = schemas.definitions();
-        let kind = |schema: &Value| {
-            let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix(DEFINITIONS));
-            let schema = name.and_then(|name| definitions.get(name)).unwrap_or(schema);
-            match schema["type"].as_str() {
-                Some("integer") => Some(Kind::Integer),
-                Some("number") => Some(Kind::Number),
-                Some("boolean") => Some(Kind::Switch),
-                Some("object") => Some(Kind::Map),
-                _ => None,
-            }
-        };
-        let members = input["properties"].as_object().into_iter().flatten();
-        Self(Arc::new(members.filter_map(|(name, schema)| Some((name.clone(), kind(schema)?))).collect()))
+        Self { input: entry.input, kinds: Arc::default() }
+    }
+
+    fn kinds(&self) -> &BTreeMap<String, Kind> {
+        self.kinds.get_or_init(|| kinds(self.input))
     }
 
     /// The input that a query holds.
@@ -52,7 +48,10 @@ impl Members {
             if name == "token" {
                 continue;
             }
-            let before = match (self.of_map(&name), self.0.get(&name)) {
+            let before = match (self.of_map(&name), self.kinds().get(&name)) {
+                (Some((member, "")), _) => {
+                    return Err(Bad::new(&name, format!("has no key; write {member}.KEY=VALUE")));
+                }
                 (Some((member, key)), _) => match input.entry(member).or_insert_with(|| Map::new().into()) {
                     Value::Object(map) => map.insert(key.to_owned(), text.into()),
                     _ => None,
@@ -71,8 +70,28 @@ impl Members {
     fn of_map<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
         let (member, rest) = name.split_at(name.find(['.', '['])?);
         let key = rest.strip_prefix('.').or_else(|| rest.strip_prefix('[')?.strip_suffix(']'))?;
-        (self.0.get(member) == Some(&Kind::Map)).then_some((member, key))
+        (self.kinds().get(member) == Some(&Kind::Map)).then_some((member, key))
     }
+}
+
+/// The members of an input that are more than a text.
+fn kinds(input: ShapeOf) -> BTreeMap<String, Kind> {
+    let mut schemas = Schemas::default();
+    let input = input(&mut schemas).schema;
+    let definitions = schemas.definitions();
+    let kind = |schema: &Value| {
+        let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix(DEFINITIONS));
+        let schema = name.and_then(|name| definitions.get(name)).unwrap_or(schema);
+        match schema["type"].as_str() {
+            Some("integer") => Some(Kind::Integer),
+            Some("number") => Some(Kind::Number),
+            Some("boolean") => Some(Kind::Switch),
+            Some("object") => Some(Kind::Map),
+            _ => None,
+        }
+    };
+    let members = input["properties"].as_object().into_iter().flatten();
+    members.filter_map(|(name, schema)| Some((name.clone(), kind(schema)?))).collect()
 }
 
 impl Kind {
@@ -116,6 +135,8 @@ mod tests {
             (&[("limit", "x")][..], "limit: \"x\" is not a whole number"),
             (&[("limit", "1.5")], "limit: \"1.5\" is not a whole number"),
             (&[("metadata", "x")], "metadata: write metadata.KEY=VALUE"),
+            (&[("metadata[]", "x")], "metadata[]: has no key; write metadata.KEY=VALUE"),
+            (&[("metadata.", "x")], "metadata.: has no key; write metadata.KEY=VALUE"),
             (&[("name", "a"), ("name", "b")], "name: is given twice"),
             (&[("metadata.a", "a"), ("metadata[a]", "b")], "metadata[a]: is given twice"),
         ] {
