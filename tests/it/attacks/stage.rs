@@ -129,7 +129,7 @@ impl Stage {
         let attacker = Attacker::start(&proxy, &site).await;
         let (read, unproved) = (AtomicUsize::new(0), Unproved::default());
         let stage = Self { attacker, victim, site, proxy, read, unproved };
-        stage.unharmed("before all").await;
+        stage.victim.is_undisturbed("before all").await;
         stage
     }
 
