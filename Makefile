@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-packages test-rust test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short instructions \
+.PHONY: help run test test-packages test-rust test-units test-build test-it test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short instructions \
 	mutants fuzz bench bench-neighbour lint check documentation audit msrv fmt docs types
 
 # The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
@@ -35,19 +35,31 @@ test: ## All required checks: formatting, lints, docs, tests, real clients with 
 test-packages:
 	@scripts/setup.sh test
 
-# Tests that take a Chrome are named `…::shell` and `…::full`. All run in headless shell, and a sixteenth of them in full Chrome,
-# which takes twice as long to start: another sixteenth for each commit. `make test-full` and `make prove` run all of those.
-PART = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % 16 + 1)))
+# Tests that take a Chrome are named `…::shell` and `…::full`. All run in headless shell here. In full Chrome, which takes twice
+# as long to start, `make prove-short` runs a part of them, and `make test-full` and `make prove` all.
 IN_FULL := test(/::full$$/)
+# Which of N parts of a long check is that of this commit.
+part = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % $(1) + 1)))
 test-rust:
-	@echo '==> Rust tests'
-	@if command -v cargo-nextest >/dev/null; then \
-	  cargo nextest run --locked --no-tests=pass -E 'not binary(prove) and not $(IN_FULL)' && \
-	  echo '==> Rust tests in full Chrome, part $(PART) of 16' && \
-	  cargo nextest run --locked --no-tests=pass --partition hash:$(PART)/16 -E '$(IN_FULL) and not test(/^attacks::greed/)'; \
-	  else cargo test --locked --lib --bins --test it; fi
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-units test-build
+	@$(MAKE) --no-print-directory test-it
 
-test-full: ## The Rust tests in full Chrome, of which `make test` runs a sixteenth
+# The unit tests are many and short: a process for each, as cargo-nextest has it, takes longer than most of them. The compiler
+# has one processor while it is at the integration tests.
+test-units:
+	@echo '==> Rust unit tests'
+	@timeout 600 cargo test --locked --quiet --lib --bins
+
+test-build:
+	@cargo test --locked --no-run --quiet --test it
+
+test-it:
+	@echo '==> Rust integration tests'
+	@if command -v cargo-nextest >/dev/null; then \
+	  cargo nextest run --locked --no-tests=pass -E 'binary(it) and not $(IN_FULL)'; \
+	  else cargo test --locked --test it; fi
+
+test-full: ## The Rust tests in full Chrome, of which `make prove-short` runs a sixteenth
 	@scripts/setup.sh test
 	@echo '==> Rust tests in full Chrome'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked -E '$(IN_FULL)'; \
@@ -55,7 +67,7 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs a sixteen
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together. The documentation
 # takes one processor for half a minute, so that it is written meanwhile.
-QUICK_CLIENTS := suites api hard docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types generated examples endings login busy mcp other-codec
+QUICK_CLIENTS := suites hard docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types generated examples endings login busy mcp other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -129,12 +141,9 @@ client-busy:
 client-mcp:
 	@echo '==> agents: the SDK of MCP, over HTTP and over standard input and output'
 	@node tests/clients/mcp.mjs $(BUILT)/debug/ghostmux
-client-api:
-	@echo '==> the REST API, against its own document'
-	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
 client-suites:
-	@echo '==> Puppeteer, Playwright and a raw client, eight of them at once in one headless shell, each beside a plain Chrome'
-	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8
+	@echo '==> Puppeteer, Playwright and a raw client, four of them at once in one headless shell, each beside a plain Chrome'
+	@$(CLIENTS) --suite puppeteer,playwright,raw --together 4
 # The default is CBOR: what is different with JSON shows in the rawest of the clients.
 client-other-codec:
 	@echo '==> a raw client, with JSON between the proxy and Chrome'
@@ -149,7 +158,7 @@ test-clients: ## The tests of all other clients
 	@scripts/setup.sh clients
 	@cargo build --locked
 	@echo '==> every client, each beside a plain Chrome'
-	@$(CLIENTS) --all
+	@$(CLIENTS) --all --together 8
 	@echo '==> Puppeteer, Playwright and a raw client, each session in a browser of its own'
 	@$(CLIENTS) --query isolation=dedicated --suite puppeteer,playwright,raw
 	@echo '==> the SDKs of MCP in TypeScript and Python'
@@ -184,15 +193,20 @@ soak: ## Sessions come and go for ten minutes while browsers are killed and recy
 	@scripts/setup.sh run
 	@$(PROVE) soak $(PROVE_WITH) --seconds $(SECONDS) $(ARGS)
 
-prove: ## Attacks, sweep and taint with this machine's Chrome, and a report (BROWSER=path, BROWSERS=N, TENANTS=N, DEDICATED=N); instructions, mutants
+prove: ## Attacks, sweep and taint with this machine's Chrome, and a report (BROWSER=path, BROWSERS=N, TENANTS=N, DEDICATED=N); the API, instructions, mutants
 	@scripts/setup.sh test
 	@BROWSER='$(BROWSER)' BROWSERS='$(BROWSERS)' TENANTS='$(TENANTS)' DEDICATED='$(DEDICATED)' scripts/prove.sh
-	@$(MAKE) --no-print-directory test-full instructions mutants
+	@$(MAKE) --no-print-directory test-full test-api instructions mutants
 
-prove-short: ## A seeded part of the sweep, of the taint proof and of the soak, for every change: some three minutes
+prove-short: ## A part of each proof, another one for each commit: sweep, taint, soak, the API, full Chrome. Some three minutes
 	@scripts/setup.sh test
 	@echo '==> sweep, taint proof and soak, short'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --test prove; else cargo test --locked --test prove; fi
+	@echo '==> the REST API, against its own document: part $(call part,6) of 6'
+	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --part $(call part,6)/6
+	@echo '==> Rust tests in full Chrome, part $(call part,16) of 16'
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --no-tests=pass --partition hash:$(call part,16)/16 \
+	  -E '$(IN_FULL) and not test(/^attacks::greed/)'; fi
 
 # It replaces the tests' binary by an optimised one, so that they are built again later.
 instructions: ## Instructions per message of the pure layers, compared with the baseline (ARGS=--write replaces it)
@@ -224,14 +238,15 @@ bench-neighbour: ## The longest wait of a client beside a greedy one, compared w
 	@scripts/setup.sh run
 	@cargo bench --locked --bench load -- neighbour $(ARGS)
 
-# Where clippy is the compiler (`.ci/run`), what the tests run is linted while it is compiled.
+# Where clippy is the compiler (`.ci/run`), what the tests run is linted while it is compiled: all but the integration tests
+# here, and these by `test-build`.
 lint: check documentation ## Formatting, lints, documentation
 
 check: ## Formatting and lints
 	@echo '==> formatting'
 	@cargo fmt --check
 	@echo '==> lints'
-	@$(if $(RUSTC_WORKSPACE_WRAPPER),cargo test --locked --no-run --quiet --all-targets,cargo clippy --locked --all-targets -- -D warnings)
+	@$(if $(RUSTC_WORKSPACE_WRAPPER),cargo test --locked --no-run --quiet --lib --bins --benches --test prove,cargo clippy --locked --all-targets -- -D warnings)
 	@scripts/mutants.py --check
 	@if command -v cargo-deny >/dev/null; then echo '==> dependencies' && cargo deny --locked check bans licenses sources; fi
 
