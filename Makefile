@@ -38,6 +38,9 @@ test-packages:
 # Tests that take a Chrome are named `…::shell` and `…::full`. All run in headless shell here. In full Chrome, which takes twice
 # as long to start, `make prove-short` runs a part of them, and `make test-full` and `make prove` all.
 IN_FULL := test(/::full$$/)
+# What shows something by the number or the size of what it sends: `make prove-short` runs these.
+BY_VOLUME := test(/^limits::.*_frame/) or test(=sessions::randomly_parked_and_resumed_sessions_leave_nothing) \
+  or test(=lifecycle::disconnected_clients_leave_nothing)
 # Which of N parts of a long check is that of this commit.
 part = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % $(1) + 1)))
 test-rust:
@@ -56,7 +59,7 @@ test-build:
 test-it:
 	@echo '==> Rust integration tests'
 	@if command -v cargo-nextest >/dev/null; then \
-	  cargo nextest run --locked --no-tests=pass -E 'binary(it) and not $(IN_FULL)'; \
+	  cargo nextest run --locked --no-tests=pass -E 'binary(it) and not ($(IN_FULL) or $(BY_VOLUME))'; \
 	  else cargo test --locked --test it; fi
 
 test-full: ## The Rust tests in full Chrome, of which `make prove-short` runs a sixteenth
@@ -207,6 +210,8 @@ prove-short: ## A part of each proof, another one for each commit: sweep, taint,
 	@echo '==> Rust tests in full Chrome, part $(call part,16) of 16'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --no-tests=pass --partition hash:$(call part,16)/16 \
 	  -E '$(IN_FULL) and not test(/^attacks::greed/)'; fi
+	@echo '==> Rust tests of large frames and of many sessions'
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked -E 'binary(it) and ($(BY_VOLUME)) and not $(IN_FULL)'; fi
 
 # It replaces the tests' binary by an optimised one, so that they are built again later.
 instructions: ## Instructions per message of the pure layers, compared with the baseline (ARGS=--write replaces it)

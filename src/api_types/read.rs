@@ -53,7 +53,8 @@ fn without_position(why: &str) -> &str {
     why.rsplit_once(" at line ").map_or(why, |(why, _)| why)
 }
 
-/// Whether a session or a snapshot may have this name: [`NAME_MOST`] characters as [`NAME_PATTERN`] says.
+/// Whether a session or a snapshot may have this name: [`NAME_MOST`] characters as
+/// [`NAME_PATTERN`](super::NAME_PATTERN) says.
 pub fn check_name(field: &str, name: &str) -> Result<(), Bad> {
     let length = name.chars().count();
     if length > NAME_MOST {
