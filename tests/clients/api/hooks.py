@@ -15,18 +15,18 @@ made: deque[str] = deque()
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Of a part: its operations, and that which makes sessions, because others are about those. Idempotency-Key and Prefer mean
-    the same to all operations: it has them for two, of which one drives a page."""
+    """Of a part: its paths with all their methods, and that which makes sessions, because others are about those.
+    Idempotency-Key and Prefer mean the same to all operations: it has them for two, of which one drives a page."""
     part = os.environ.get("GHOSTMUX_API_PART")
     if not part:
         return
     this, of = map(int, part.split("/"))
-    for path, operations in raw_schema["paths"].items():
-        for method, operation in list(operations.items()):
-            name = operation["operationId"]
-            if name != "createSession" and crc32(name.encode()) % of != this - 1:
-                del operations[method]
-            elif path not in ("/v1/sessions", "/v1/sessions/{id}/pages/{page}/evaluate"):
+    for path, operations in list(raw_schema["paths"].items()):
+        if path != "/v1/sessions" and crc32(path.encode()) % of != this - 1:
+            del raw_schema["paths"][path]
+            continue
+        for operation in operations.values():
+            if path not in ("/v1/sessions", "/v1/sessions/{id}/pages/{page}/evaluate"):
                 parameters = operation.get("parameters", [])
                 operation["parameters"] = [parameter for parameter in parameters if "$ref" not in parameter]
 

@@ -2,7 +2,7 @@
 // Runs schemathesis against a ghostmux: the server must answer every generated request as its
 // OpenAPI document says.
 //   node api/run.mjs GHOSTMUX [--part K/N] [schemathesis' own options]
-// With --part it tries the K-th of N parts of the operations, briefly.
+// With --part it tries the K-th of N parts of the paths, briefly.
 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
