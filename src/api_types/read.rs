@@ -55,13 +55,13 @@ fn without_position(why: &str) -> &str {
 
 /// Whether a session or a snapshot may have this name: [`NAME_MOST`] characters as
 /// [`NAME_PATTERN`](super::NAME_PATTERN) says.
-pub fn check_name(field: &str, name: &str) -> Result<(), Bad> {
+pub fn check_name(name: &str) -> Result<(), Bad> {
     let length = name.chars().count();
     if length > NAME_MOST {
-        return Err(Bad::new(field, format!("{length} characters are too many; at most {NAME_MOST}")));
+        return Err(Bad::new("name", format!("{length} characters are too many; at most {NAME_MOST}")));
     }
     match name.chars().find(|char| char.is_control()) {
-        Some(char) => Err(Bad::new(field, format!("has the control character {char:?}, which names may not have"))),
+        Some(char) => Err(Bad::new("name", format!("has the control character {char:?}, which names may not have"))),
         None => Ok(()),
     }
 }
@@ -83,7 +83,7 @@ impl Label {
 impl Options {
     /// What does not depend on the server's settings: the name, and the size of the metadata.
     pub fn check(&self) -> Result<(), Bad> {
-        check_name("name", self.name.as_deref().unwrap_or_default())?;
+        check_name(self.name.as_deref().unwrap_or_default())?;
         if self.metadata.as_ref().is_some_and(|metadata| metadata.contains_key("")) {
             return Err(Bad::new("metadata", "has an empty key"));
         }

@@ -133,7 +133,7 @@ impl New {
     }
 
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        let name = check_name("name", self.name.as_deref().unwrap_or_default());
+        let name = check_name(self.name.as_deref().unwrap_or_default());
         name.map_err(|bad| StoreError::Invalid { what: "the name of a snapshot", problem: bad.why })?;
         check_size("the metadata of a snapshot", &self.metadata)
     }
