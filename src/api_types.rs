@@ -57,7 +57,10 @@ pub use self::{
         BrowserLost, ClientAttached, ClientDetached, DownloadFinished, EgressExhausted, EgressFailed, Event,
         ProfileLost, SessionExpiring, SessionUpdated, SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
-    files::{Download, DownloadList, DownloadState, FileList, UploadedFile, cut, file_name, numbered, safe_file_name},
+    files::{
+        Download, DownloadList, DownloadState, FILE_NAME_MOST, FILE_NAME_PATTERN, FileList, UploadedFile, cut,
+        file_name, numbered, safe_file_name,
+    },
     job::{Job, JobList, JobState},
     launch::{Launch, LaunchPolicy},
     locator::Locator,

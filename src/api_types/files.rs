@@ -6,7 +6,9 @@ use serde::Serialize;
 use super::Bad;
 
 /// Longest name of a file, in bytes: what the file systems of Linux allow, less what a number takes.
-const FILE_NAME_MOST: usize = 240;
+pub const FILE_NAME_MOST: usize = 240;
+/// What the name of a file is made of: no separators, and no characters that do not show what the name is.
+pub const FILE_NAME_PATTERN: &str = r"^[^/\\\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+$";
 
 /// How far a download has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -145,13 +147,17 @@ mod tests {
 
     #[test]
     fn names_of_uploads_are_names_and_no_paths() {
+        // What the document says of names, but for their length and the names of directories.
+        let pattern = regex::Regex::new(FILE_NAME_PATTERN).expect("a pattern");
         for name in ["a", "report.pdf", ".env", "ä ö.txt", "a..b", "%2e%2e", "~", "-rf", &"n".repeat(240)] {
             assert_eq!(file_name(name), Ok(name));
+            assert!(pattern.is_match(name), "{name:?}");
         }
         for name in
             ["", ".", "..", "a/b", "/etc/passwd", "..\\x", "a\0", "a\nb", "\u{202e}fdp.exe", "\u{7f}", &"n".repeat(241)]
         {
             assert_eq!(file_name(name).map_err(|bad| bad.field), Err("name".to_owned()), "{name:?}");
+            assert_eq!(pattern.is_match(name), name == "." || name == ".." || name.len() > FILE_NAME_MOST, "{name:?}");
         }
     }
 

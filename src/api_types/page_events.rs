@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Bad, Download, given};
+use super::{Bad, Download, FILE_NAME_MOST, FILE_NAME_PATTERN, given};
 
 /// How far a document must be loaded, in the words of Playwright and of Puppeteer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -244,6 +244,7 @@ pub struct ExpectFileChooser {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileForPage {
     /// The name: of a file that was uploaded to the session (`/v1/sessions/{id}/files/{name}`) if there is no `content`.
+    #[schemars(length(max = FILE_NAME_MOST), regex(pattern = FILE_NAME_PATTERN))]
     pub name: String,
     /// The content, in base64.
     #[serde(default, deserialize_with = "given")]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    super::{DownloadList, FileList, Millis, Nothing, UploadedFile, given},
+    super::{DownloadList, FILE_NAME_MOST, FILE_NAME_PATTERN, FileList, Millis, Nothing, UploadedFile, given},
     CommandResult::Output,
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, WAIT_MOST, operations,
 };
@@ -150,6 +150,7 @@ pub struct GetFile {
     #[serde(default, deserialize_with = "given")]
     pub id: Option<String>,
     /// The name of the file.
+    #[schemars(length(max = FILE_NAME_MOST), regex(pattern = FILE_NAME_PATTERN))]
     pub name: String,
 }
 
@@ -180,6 +181,7 @@ pub struct PutFile {
     #[serde(default, deserialize_with = "given")]
     pub id: Option<String>,
     /// The name of the file: at most 240 bytes, without separators and control characters.
+    #[schemars(length(max = FILE_NAME_MOST), regex(pattern = FILE_NAME_PATTERN))]
     pub name: String,
 }
 
@@ -209,6 +211,7 @@ pub struct DeleteFile {
     #[serde(default, deserialize_with = "given")]
     pub id: Option<String>,
     /// The name of the file.
+    #[schemars(length(max = FILE_NAME_MOST), regex(pattern = FILE_NAME_PATTERN))]
     pub name: String,
 }
 

@@ -161,10 +161,9 @@ impl Document {
     fn body(&mut self, input: RestInput, mut shape: Shape) -> Option<Value> {
         let (name, is_needed, is_upload) = match input {
             RestInput::Path | RestInput::Query => return None,
+            // Without a body the content is empty: HTTP cannot tell the two apart.
             RestInput::Content => {
-                return Some(
-                    json!({ "content": { "application/octet-stream": { "schema": bytes() } }, "required": true }),
-                );
+                return Some(json!({ "content": { "application/octet-stream": { "schema": bytes() } } }));
             }
             RestInput::Body(name) => (name, false, false),
             RestInput::BodyWithOne(name, members) => {
@@ -315,8 +314,10 @@ fn problem(why: &str) -> Value {
 /// The schema of a member of the input that the path gives: a text, with the pattern of the member if it has one.
 fn in_path(input: &Value, member: &str) -> Value {
     let mut schema = json!({ "type": "string" });
-    if let Some(pattern) = input["properties"][member].get("pattern") {
-        schema["pattern"] = pattern.clone();
+    for limit in ["maxLength", "pattern"] {
+        if let Some(limited) = input["properties"][member].get(limit) {
+            schema[limit] = limited.clone();
+        }
     }
     schema
 }
@@ -336,6 +337,7 @@ fn parameter(name: &str, schema: &Value) -> Value {
     if schema["$ref"] == format!("{DEFINITIONS}Metadata") {
         // metadata[KEY]=VALUE; `metadata.KEY=VALUE`, which is easier to type, has no name in OpenAPI.
         (parameter["style"], parameter["explode"]) = (json!("deepObject"), json!(true));
+        parameter["schema"]["propertyNames"] = json!({ "pattern": r"^[^\[\]]*$" });
     }
     parameter
 }

@@ -48,10 +48,7 @@ impl Members {
             if name == "token" {
                 continue;
             }
-            let before = match (self.of_map(&name), self.kinds().get(&name)) {
-                (Some((member, "")), _) => {
-                    return Err(Bad::new(&name, format!("has no key; write {member}.KEY=VALUE")));
-                }
+            let before = match (self.of_map(&name)?, self.kinds().get(&name)) {
                 (Some((member, key)), _) => match input.entry(member).or_insert_with(|| Map::new().into()) {
                     Value::Object(map) => map.insert(key.to_owned(), text.into()),
                     _ => None,
@@ -67,10 +64,17 @@ impl Members {
     }
 
     /// The map and the key that the name of a parameter denotes.
-    fn of_map<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
-        let (member, rest) = name.split_at(name.find(['.', '['])?);
-        let key = rest.strip_prefix('.').or_else(|| rest.strip_prefix('[')?.strip_suffix(']'))?;
-        (self.kinds().get(member) == Some(&Kind::Map)).then_some((member, key))
+    fn of_map<'a>(&self, name: &'a str) -> Result<Option<(&'a str, &'a str)>, Bad> {
+        let Some((member, rest)) = name.find(['.', '[']).map(|at| name.split_at(at)) else { return Ok(None) };
+        if self.kinds().get(member) != Some(&Kind::Map) {
+            return Ok(None);
+        }
+        let in_brackets = || rest.strip_prefix('[')?.strip_suffix(']').filter(|key| !key.contains(['[', ']']));
+        match rest.strip_prefix('.').or_else(in_brackets) {
+            Some("") => Err(Bad::new(name, format!("has no key; write {member}.KEY=VALUE"))),
+            Some(key) => Ok(Some((member, key))),
+            None => Err(Bad::new(name, format!("is not one key in brackets; write {member}.KEY=VALUE"))),
+        }
     }
 }
 
@@ -125,9 +129,15 @@ mod tests {
 
     #[test]
     fn query_parameters_are_read_by_the_schema_of_the_input() {
-        let query =
-            [("state", "5"), ("limit", "5"), ("metadata.a.b", "1"), ("metadata[c]", "2"), ("token", "x"), ("x", "y")];
-        let input = json!({ "state": "5", "limit": 5, "metadata": { "a.b": "1", "c": "2" }, "x": "y" });
+        let query = [
+            ("state", "5"),
+            ("limit", "5"),
+            ("metadata.a[b]", "1"),
+            ("metadata[c]", "2"),
+            ("token", "x"),
+            ("x.z", "y"),
+        ];
+        let input = json!({ "state": "5", "limit": 5, "metadata": { "a[b]": "1", "c": "2" }, "x.z": "y" });
         assert_eq!(read("listSessions", &query), Ok(input));
         assert_eq!(read("importSnapshot", &[("ttl", "1.5")]), Ok(json!({ "ttl": 1.5 })));
         assert_eq!(read("listDownloads", &[("wait", "30s")]), Ok(json!({ "wait": 30_000.0 })));
@@ -136,6 +146,10 @@ mod tests {
             (&[("limit", "1.5")], "limit: \"1.5\" is not a whole number"),
             (&[("metadata", "x")], "metadata: write metadata.KEY=VALUE"),
             (&[("metadata[]", "x")], "metadata[]: has no key; write metadata.KEY=VALUE"),
+            (&[("metadata[a][b]", "x")], "metadata[a][b]: is not one key in brackets; write metadata.KEY=VALUE"),
+            (&[("metadata[][a]", "x")], "metadata[][a]: is not one key in brackets; write metadata.KEY=VALUE"),
+            (&[("metadata[a", "x")], "metadata[a: is not one key in brackets; write metadata.KEY=VALUE"),
+            (&[("metadata[a]b", "x")], "metadata[a]b: is not one key in brackets; write metadata.KEY=VALUE"),
             (&[("metadata.", "x")], "metadata.: has no key; write metadata.KEY=VALUE"),
             (&[("name", "a"), ("name", "b")], "name: is given twice"),
             (&[("metadata.a", "a"), ("metadata[a]", "b")], "metadata[a]: is given twice"),
