@@ -188,11 +188,12 @@ macro_rules! settings {
         pub(super) const KEYS: &[&str] = &[$($(stringify!($key),)+)+];
 
         /// All settings, in the order of the documentation.
-        pub(super) fn declared() -> Vec<Declared> {
-            vec![$($({
+        pub(super) fn declared() -> &'static [Declared] {
+            static ALL: std::sync::LazyLock<Vec<Declared>> = std::sync::LazyLock::new(|| vec![$($({
                 let setting: Setting<$type> = $setting;
                 setting.declared(stringify!($key), $group, concat!($($doc),+))
-            },)+)+]
+            },)+)+]);
+            &ALL
         }
 
         impl Config {

@@ -34,7 +34,7 @@ pub(super) fn load(
         Some(path) => Some((Source::File(path.clone()), read_file(&path)?)),
         None => None,
     };
-    let defaults = declared().into_iter().fold(RawConfig::default(), |defaults, setting| match setting.default {
+    let defaults = declared().iter().fold(RawConfig::default(), |defaults, setting| match setting.default {
         DefaultValue::Text(text) => defaults.with(setting.key, [text.to_owned()]),
         DefaultValue::Absent | DefaultValue::Computed(_) => defaults,
     });

@@ -55,7 +55,7 @@ impl RawConfig {
     /// that no setting has is ignored.
     #[must_use]
     pub fn with(mut self, key: &str, texts: impl IntoIterator<Item = String>) -> Self {
-        let setting = declared().into_iter().find(|setting| setting.key == key);
+        let setting = declared().iter().find(|setting| setting.key == key);
         let mut texts = texts.into_iter().peekable();
         if let (Some(setting), Some(_)) = (setting, texts.peek()) {
             let texts = match setting.kind {
@@ -179,7 +179,7 @@ impl<'de> Deserialize<'de> for File {
 
 /// A key of a file.
 enum Key {
-    Setting(Declared),
+    Setting(&'static Declared),
     Browsers,
 }
 
@@ -189,7 +189,7 @@ impl<'de> Deserialize<'de> for Key {
         if key == BROWSER {
             return Ok(Self::Browsers);
         }
-        let setting = declared().into_iter().find(|setting| setting.key == key);
+        let setting = declared().iter().find(|setting| setting.key == key);
         setting.map(Self::Setting).ok_or_else(|| D::Error::unknown_field(&key, KEYS))
     }
 }

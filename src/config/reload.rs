@@ -62,7 +62,7 @@ impl LoadedConfig {
     /// The settings that are in force once `new` has been loaded: its live ones, and the others as they are. Also says
     /// what differs.
     pub fn reloaded(&self, new: &Self) -> (Self, Reloaded) {
-        let live: BTreeMap<&str, bool> = declared().into_iter().map(|setting| (setting.key, setting.is_live)).collect();
+        let live: BTreeMap<&str, bool> = declared().iter().map(|setting| (setting.key, setting.is_live)).collect();
         // Whether there are local browsers at all is decided at the start.
         let is_fixed = self.config.has_local_browsers() != new.config.has_local_browsers();
         let is_live = |key: &str| {

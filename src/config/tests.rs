@@ -499,7 +499,7 @@ fn a_reload_shows_no_secret() {
 #[test]
 fn settings_that_are_checked_together_are_all_live_or_none() {
     let live: Vec<&str> =
-        settings::declared().into_iter().filter(|setting| setting.is_live).map(|setting| setting.key).collect();
+        settings::declared().iter().filter(|setting| setting.is_live).map(|setting| setting.key).collect();
     for group in [
         &["listen", "insecure"][..],
         &["browsers", "min_browsers", "max_browsers"],
