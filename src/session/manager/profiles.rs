@@ -132,8 +132,9 @@ impl SessionManager {
     }
 
     async fn export_profile(&self, caller: &Caller, name: &str, label: Label) -> Result<Snapshot, ServiceError> {
-        let new = new_of(caller, label)?;
+        // First, because the label has the name of the profile, which may be none that a snapshot can have.
         let reader = self.profile_content(caller.owner(), name).await?.ok_or_else(|| no_profile(name))?;
+        let new = new_of(caller, label)?;
         let copied = repository::copy(&self.inner.store, new, reader).await;
         let meta = copied.map_err(|why| match why {
             RepositoryError::Store(StoreError::Corrupt { .. }) => bad_profile(name, why),

@@ -14,7 +14,7 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_say_what_was_meant_and_are_performed_once() {
     let flags = ["--idempotency-keys", "40", "--idempotency-bytes", "2KiB", "--jobs", "3"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     unknown_members_name_what_was_meant(&proxy).await;
     sessions_are_released(&proxy).await;
     lists_have_pages(&proxy).await;

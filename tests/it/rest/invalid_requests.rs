@@ -7,7 +7,7 @@ use crate::{browsers::Browser, definition::is_a, proxy::Proxy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_requests_are_refused_and_change_nothing() {
-    let proxy = Proxy::start(Browser::any().await, &["--timeout-max", "1h"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--timeout-max", "1h"]).await;
     let session = create(&proxy, json!({"name": "mine"})).await;
     let path = format!("/v1/sessions/{}", id_of(&session));
     let park = format!("{path}/park");
@@ -61,6 +61,7 @@ async fn invalid_requests_are_refused_and_change_nothing() {
         ("name=a&name=b", "name"),
         ("metadata=x", "metadata"),
         ("metadata.a=1&metadata.a=2", "metadata.a"),
+        ("metadata[a][b]=1", "one key"),
     ] {
         is_problem(&proxy.http("GET", &format!("/v1/sessions?{query}"), &[], "").await, 400, "bad-value", word);
     }
@@ -72,6 +73,10 @@ async fn invalid_requests_are_refused_and_change_nothing() {
             "no-session",
             "no such session",
         );
+    }
+    // A snapshot has the name of its profile, which this cannot be.
+    for (method, path) in [("GET", "/v1/profiles/%12"), ("POST", "/v1/profiles/%12/snapshots")] {
+        is_problem(&proxy.http(method, path, &[], "").await, 404, "no-profile", "there is no profile");
     }
     for (method, path, allow) in [
         ("PUT", "/v1/sessions", "POST"),
@@ -98,7 +103,7 @@ async fn invalid_requests_are_refused_and_change_nothing() {
 /// Some clients write methods in lower case; to the guard and to the routes that is no difference.
 #[tokio::test(flavor = "multi_thread")]
 async fn lower_case_methods_are_checked_and_routed_as_upper_case_ones() {
-    let proxy = Proxy::start(Browser::any().await, &["--allow-host", "box.lan"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--allow-host", "box.lan"]).await;
     let session = create(&proxy, json!({"name": "mine"})).await;
     let path = format!("/v1/sessions/{}", id_of(&session));
     let by_name = [("Host", "box.lan")];
@@ -115,7 +120,7 @@ async fn lower_case_methods_are_checked_and_routed_as_upper_case_ones() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn web_pages_may_read_only_the_api_document() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let session = create(&proxy, Value::Null).await;
     let path = format!("/v1/sessions/{}", id_of(&session));
     let address_bar = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
@@ -147,7 +152,7 @@ async fn web_pages_may_read_only_the_api_document() {
 #[tokio::test(flavor = "multi_thread")]
 async fn full_server_names_the_limit_and_the_retry_time() {
     let flags = ["--max-sessions", "2", "--queue", "1", "--queue-timeout", "500ms", "--warm", "0"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let first = create(&proxy, Value::Null).await;
     create(&proxy, Value::Null).await;
     let answer = proxy.http("POST", "/v1/sessions", &[], "").await;
@@ -170,7 +175,7 @@ async fn full_server_names_the_limit_and_the_retry_time() {
     let (_, answer) = tokio::join!(proxy.http("DELETE", &path, &[], ""), waiting);
     is_a("Session", &body_of(&answer));
 
-    let proxy = Proxy::start(Browser::any().await, &["--max-owner-sessions", "1"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--max-owner-sessions", "1"]).await;
     create(&proxy, Value::Null).await;
     let answer = proxy.http("POST", "/v1/sessions", &[], "").await;
     is_problem(&answer, 429, "too-many", "max_owner_sessions");

@@ -23,7 +23,7 @@ async fn gauges(proxy: &Proxy) -> HashMap<String, u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browserless_endpoints_answer_as_documented() {
-    let proxy = Proxy::start(Browser::any().await, &["--max-sessions", "3"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--max-sessions", "3"]).await;
     let session = create(&proxy, json!({"name": "tracked"})).await;
     create(&proxy, Value::Null).await;
     let client = connect(&proxy, &session).await;
@@ -61,7 +61,7 @@ async fn browserless_endpoints_answer_as_documented() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_session_counts_agree() {
-    let proxy = Proxy::start(Browser::any().await, &["--warm", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--warm", "0"]).await;
     let agree = async |what: &str, active: usize, parked: usize| {
         let mut seen = Value::Null;
         let expected = json!([active, parked, active, parked, active + parked, active + parked, active + parked]);
@@ -168,7 +168,7 @@ async fn drive_a_page(ghost: &impl AsyncFn(&str, Value) -> Value, site: &Site) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ghost_domain_matches_its_definition() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let client = proxy.connect_to("/?keep_alive=60000&name=own").await;
     let ghost = async |method: &str, params: Value| {
         let result = client.ok(None, method, params).await;

@@ -11,7 +11,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_created_read_changed_parked_and_ended() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let asked = json!({"name": "first", "metadata": {"job": "7"}, "timeout": 3_600_000, "keepAlive": 60_000});
     let answer = proxy.http("POST", "/v1/sessions", &[JSON], &asked.to_string()).await;
     let session = body_of(&answer);
@@ -80,7 +80,7 @@ async fn sessions_are_created_read_changed_parked_and_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn session_ids_can_be_chosen_once() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let session = create(&proxy, json!({"id": "job-2026.11_a"})).await;
     assert_eq!(session["id"], "job-2026.11_a");
     let again = || proxy.http("POST", "/v1/sessions", &[JSON], r#"{"id":"job-2026.11_a"}"#);
@@ -101,7 +101,7 @@ async fn session_ids_can_be_chosen_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn session_list_filters_and_pages() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let mut made = Vec::new();
     for one in 0..5 {
         let (name, job) = (format!("n{}", one % 2), format!("job {one} & more"));
@@ -152,7 +152,7 @@ async fn session_list_filters_and_pages() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_sessions_report_their_reason() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let session = create(&proxy, json!({"timeout": 700})).await;
     assert_eq!(session["expiresBy"], "timeout", "{session}");
     let path = format!("/v1/sessions/{}", id_of(&session));
@@ -163,7 +163,7 @@ async fn expired_sessions_report_their_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_to_an_ending_session_are_made_or_refused() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     for _ in 0..5 {
         let session = create(&proxy, Value::Null).await;
         let path = format!("/v1/sessions/{}", id_of(&session));
