@@ -140,6 +140,13 @@ pub fn candidates() -> Vec<PathBuf> {
     candidates_in(std::env::split_paths(&path).chain(PLACES.iter().map(PathBuf::from)))
 }
 
+/// The program that is started for `path`, which may be a wrapper, and its kind. Nothing is run: it may be unusable.
+pub fn program_at(path: &Path) -> (PathBuf, Kind) {
+    let program = wrapper::started_by(path).unwrap_or_else(|| path.to_owned());
+    let kind = Kind::of(&program);
+    (program, kind)
+}
+
 /// Runs the program at `path` to find its version and kind.
 pub async fn inspect(path: &Path) -> Result<Found, FindError> {
     if let Some(binary) = wrapper::started_by(path) {

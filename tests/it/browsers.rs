@@ -16,12 +16,14 @@ pub(crate) struct Browser {
 
 impl Browser {
     /// The installed browser of this kind; `None`, with a message on standard error, if the test is
-    /// to be skipped.
-    pub(crate) async fn of(kind: Kind) -> Option<Self> {
+    /// to be skipped. It is not run, which would take longer than some tests: the server does that.
+    pub(crate) fn of(kind: Kind) -> Option<Self> {
+        let program = |path: PathBuf| {
+            let (path, found) = find::program_at(&path);
+            (found == kind).then_some(Self { path })
+        };
         if let Some(path) = std::env::var_os("GHOSTMUX_TEST_BROWSER_PATH") {
-            let path = PathBuf::from(path);
-            let found = find::inspect(&path).await.unwrap_or_else(|error| panic!("{error}"));
-            return (found.kind == kind).then_some(Self { path: found.binary });
+            return program(path.into());
         }
         let wanted = std::env::var("GHOSTMUX_TEST_BROWSER").unwrap_or_else(|_| "all".to_owned());
         let asked_for = match (wanted.as_str(), kind) {
@@ -30,25 +32,19 @@ impl Browser {
             ("shell" | "full", _) => return None,
             _ => panic!("GHOSTMUX_TEST_BROWSER={wanted}: say shell, full or all"),
         };
-        let mut others = 0;
-        for path in find::candidates() {
-            match find::inspect(&path).await {
-                Ok(found) if found.kind == kind => return Some(Self { path: found.binary }),
-                Ok(_) => others += 1,
-                Err(error) => eprintln!("{error}"),
-            }
+        let candidates = find::candidates();
+        let are_others = !candidates.is_empty();
+        let found = candidates.into_iter().find_map(program);
+        if found.is_none() {
+            assert!(!asked_for && are_others, "no {kind} is installed; `ghostmux doctor` says what there is");
+            eprintln!("skipped: no {kind} is installed");
         }
-        assert!(!asked_for && others > 0, "no {kind} is installed; `ghostmux doctor` says what there is");
-        eprintln!("skipped: no {kind} is installed");
-        None
+        found
     }
 
     /// The browser for tests that need only one: headless shell if installed.
-    pub(crate) async fn any() -> Self {
-        match Self::of(Kind::Shell).await {
-            Some(shell) => shell,
-            None => Self::of(Kind::Full).await.expect("a browser"),
-        }
+    pub(crate) fn any() -> Self {
+        Self::of(Kind::Shell).or_else(|| Self::of(Kind::Full)).expect("a browser")
     }
 }
 
@@ -59,7 +55,7 @@ macro_rules! in_each_browser {
             $(#[$attribute])*
             #[tokio::test]
             async fn shell() {
-                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Shell).await {
+                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Shell) {
                     super::$name(browser).await;
                 }
             }
@@ -67,7 +63,7 @@ macro_rules! in_each_browser {
             $(#[$attribute])*
             #[tokio::test]
             async fn full() {
-                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Full).await {
+                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Full) {
                     super::$name(browser).await;
                 }
             }
@@ -82,7 +78,7 @@ macro_rules! in_browser {
             $(#[$attribute])*
             #[tokio::test]
             async fn shell() {
-                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Shell).await {
+                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Shell) {
                     super::$name(browser).await;
                 }
             }
@@ -93,7 +89,7 @@ macro_rules! in_browser {
             $(#[$attribute])*
             #[tokio::test]
             async fn full() {
-                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Full).await {
+                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Full) {
                     super::$name(browser).await;
                 }
             }

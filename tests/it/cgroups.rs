@@ -39,7 +39,7 @@ fn refusal(browser: &Browser) -> Option<(Option<i32>, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browsers_are_in_control_groups_or_the_server_does_not_start() {
-    let browser = Browser::any().await;
+    let browser = Browser::any();
     if let Some((code, said)) = refusal(&browser) {
         assert!(code == Some(2) && said.contains("browser_cgroups: the browsers cannot have control groups"), "{said}");
         eprintln!("skipped: {said}");

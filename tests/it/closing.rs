@@ -15,7 +15,7 @@ use crate::{
 /// close by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_is_closed_while_it_navigates_ends() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let site = Site::start().await;
     let clients = futures_util::future::join_all((0..4).map(|_| proxy.connect())).await;
     let closed = clients.iter().map(async |client| {

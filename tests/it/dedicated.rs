@@ -222,8 +222,7 @@ in_each_browser!(hibernated_session_comes_back_in_another_dedicated_browser);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_placed_in_the_browser_of_another() {
-    let proxy =
-        Proxy::start(Browser::any().await, &["--sessions-per-browser", "1", "--reconcile-interval", "500ms"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--sessions-per-browser", "1", "--reconcile-interval", "500ms"]).await;
     let site = Site::start().await;
     let own = proxy.connect_to(OWN).await;
     let id = id_of(&own).await;
@@ -256,7 +255,7 @@ async fn nobody_is_placed_in_the_browser_of_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn usage_has_the_memory_and_processor_time_of_the_own_browser() {
-    let proxy = Proxy::start(Browser::any().await, NO_SPARES).await;
+    let proxy = Proxy::start(Browser::any(), NO_SPARES).await;
     let (own, shared) = (proxy.connect_to(OWN).await, proxy.connect().await);
     let of = async |client: &Client| client.ok(None, "ghost.getUsage", json!({})).await["usage"].clone();
     let (own, shared) = (of(&own).await, of(&shared).await);
@@ -290,7 +289,7 @@ async fn spare_browser_serves_the_next_session_and_is_stopped_when_idle() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_wait_for_a_dedicated_browser_and_get_the_next_that_is_free() {
-    let proxy = Proxy::start(Browser::any().await, &["--max-dedicated", "1", "--dedicated-spares", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--max-dedicated", "1", "--dedicated-spares", "0"]).await;
     let first = proxy.connect_to(OWN).await;
     let next = async {
         let next = proxy.connect_to(OWN).await;
@@ -311,7 +310,7 @@ async fn sessions_wait_for_a_dedicated_browser_and_get_the_next_that_is_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_values_and_servers_without_dedicated_browsers_say_so() {
-    let proxy = Proxy::start(Browser::any().await, &["--max-dedicated", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--max-dedicated", "0"]).await;
     let refused = proxy.refusal("/?isolation=strong").await;
     assert!(refused.contains("400") && refused.contains("neither shared nor dedicated"), "{refused}");
     let (status, refused) = send(&proxy, "POST", "/v1/sessions", json!({ "isolation": "strong" })).await;

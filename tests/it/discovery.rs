@@ -24,7 +24,7 @@ fn path_of(url: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json_version_matches_chrome_and_its_url_opens_one_session() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     for path in ["/json/version", "/json/version/"] {
         let version = json_of(&get(&proxy, path).await);
         for key in ["Browser", "Protocol-Version", "User-Agent", "V8-Version", "WebKit-Version", "webSocketDebuggerUrl"]
@@ -70,7 +70,7 @@ async fn json_version_matches_chrome_and_its_url_opens_one_session() {
 /// new empty session.
 #[tokio::test(flavor = "multi_thread")]
 async fn url_of_a_forcibly_ended_session_stays_refused() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let session_path = |path: &str| path.replace("/devtools/browser/", "/v1/sessions/");
     let begin = async |proxy: &Proxy, query: &str| {
         let path = path_of(&json_of(&get(proxy, "/json/version").await)["webSocketDebuggerUrl"]);
@@ -123,7 +123,7 @@ async fn pages_of(client: &Client) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json_version_opens_no_session() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     for _ in 0..50 {
         get(&proxy, "/json/version").await;
     }
@@ -132,7 +132,7 @@ async fn json_version_opens_no_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json_endpoints_manage_pages_of_the_http_session() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let stranger = proxy.connect().await;
     let other = stranger.page().await;
 
@@ -178,7 +178,7 @@ async fn json_endpoints_manage_pages_of_the_http_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json_protocol_has_the_browsers_and_the_ghost_domains() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let protocol = json_of(&get(&proxy, "/json/protocol").await);
     let domains = protocol["domains"].as_array().expect("domains");
     assert!(domains.iter().any(|domain| domain["domain"] == "Target") && domains.len() > 40);
@@ -189,7 +189,7 @@ async fn json_protocol_has_the_browsers_and_the_ghost_domains() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json_version_leads_to_the_shared_http_session() {
-    let proxy = Proxy::start(Browser::any().await, &["--http-session", "shared"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--http-session", "shared"]).await;
     let path = path_of(&json_of(&get(&proxy, "/json/version").await)["webSocketDebuggerUrl"]);
     assert_eq!(path_of(&json_of(&get(&proxy, "/json/version").await)["webSocketDebuggerUrl"]), path);
     let (one, other) = (proxy.connect_to(&path).await, proxy.connect_to(&path).await);
@@ -201,7 +201,7 @@ async fn json_version_leads_to_the_shared_http_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unsupported_options_are_refused_by_name() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     for (option, name) in [
         ("launch=%7B%22executablePath%22:%22/x%22%7D", "launch.executablePath"),
         ("--proxy-pac-url=x", "--proxy-pac-url"),
@@ -216,7 +216,7 @@ async fn unsupported_options_are_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_websocket_paths_open_a_session() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     for (path, status, right) in [
         ("/v1/sessions/some-session/liv", "404", "/devtools/browser/ID"),
         ("/chromium/playwright", "400", "connectOverCDP"),
@@ -237,7 +237,7 @@ async fn only_websocket_paths_open_a_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_are_refused_with_a_reason() {
     const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let host = format!("Host: {}\r\n", proxy.address());
     let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
     let good = format!("GET /nowhere HTTP/1.1\r\n{host}{upgrade}{KEY}\r\n");
@@ -265,7 +265,7 @@ async fn malformed_requests_are_refused_with_a_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn root_path_explains_how_to_connect() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let url = format!("http://{}", proxy.address());
     let told = get(&proxy, "/").await;
     assert!(told.status == 200 && told.body.contains(&format!("ws://{}", proxy.address())), "{told:?}");

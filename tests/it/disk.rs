@@ -26,7 +26,7 @@ fn profiles(proxy: &Proxy) -> Vec<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_browser_has_a_profile_and_temporary_directory_of_its_own() {
-    let proxy = Proxy::start(Browser::any().await, &["--browsers", "2"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--browsers", "2"]).await;
     proxy.connect().await.page().await;
     let profiles = profiles(&proxy);
     assert_eq!(profiles.len(), 2, "{profiles:?}");
@@ -44,7 +44,7 @@ async fn each_browser_has_a_profile_and_temporary_directory_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_whose_files_take_too_much_disk_is_recycled_without_the_end_of_a_session() {
-    let proxy = Proxy::start(Browser::any().await, &["--recycle-disk", "200MiB", "--memory-limit", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--recycle-disk", "200MiB", "--memory-limit", "0"]).await;
     let client = proxy.connect().await;
     let page = client.page().await;
     let old = profiles(&proxy);
@@ -66,7 +66,7 @@ async fn browser_whose_files_take_too_much_disk_is_recycled_without_the_end_of_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_whose_files_are_about_to_fill_the_disk_is_ended_with_its_sessions_and_its_files() {
-    let proxy = Proxy::start(Browser::any().await, &["--recycle-disk", "0", "--browser-disk", "200MiB"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--recycle-disk", "0", "--browser-disk", "200MiB"]).await;
     let client = proxy.connect().await;
     let old = profiles(&proxy);
     fs::write(old[0].join("grown"), vec![1; 250 << 20]).expect("written");
@@ -116,7 +116,7 @@ fn cleaners(proxy: &Proxy) -> Vec<Pid> {
 async fn next_start_removes_what_a_killed_proxy_left_and_nothing_of_one_that_runs() {
     let shared = tempfile::Builder::new().prefix("ghostmux-it-").tempdir().expect("a directory");
     let flags = ["--session-dir", &shared.path().to_string_lossy()];
-    let start = async || Proxy::start(Browser::any().await, &flags).await;
+    let start = async || Proxy::start(Browser::any(), &flags).await;
     let (mut killed, running) = (start().await, start().await);
     let client = running.connect().await;
     let page = client.page().await;

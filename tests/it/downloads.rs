@@ -29,7 +29,7 @@ async fn behave(client: &Client, params: serde_json::Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn child_frame_downloads_are_reported_only_to_their_owner() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let site = Site::start().await;
     let (owner, other) = (proxy.connect().await, proxy.connect().await);
     // No evidence of the owner: no download directory, and no page with the `Page` domain on.
@@ -48,7 +48,7 @@ async fn child_frame_downloads_are_reported_only_to_their_owner() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn downloaded_file_is_in_place_before_completed_is_sent() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let wanted = tempfile::tempdir().expect("a directory");
     for (behavior, by_name) in [("allow", true), ("allowAndName", false)] {
         let client = proxy.connect().await;
@@ -64,7 +64,7 @@ async fn downloaded_file_is_in_place_before_completed_is_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn page_event_completed_is_sent_after_the_file_is_in_place() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let wanted = tempfile::tempdir().expect("a directory");
     let client = proxy.connect().await;
     behave(&client, json!({"behavior": "allow", "downloadPath": wanted.path(), "eventsEnabled": false})).await;
@@ -77,7 +77,7 @@ async fn page_event_completed_is_sent_after_the_file_is_in_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn downloads_ignore_the_client_path_without_host_files() {
-    let proxy = Proxy::start(Browser::any().await, &["--strict"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--strict"]).await;
     let wanted = tempfile::tempdir().expect("a directory");
     let client = proxy.connect().await;
     behave(&client, json!({"behavior": "allow", "downloadPath": wanted.path().join("no"), "eventsEnabled": true}))

@@ -162,7 +162,7 @@ in_each_browser!(downloads_that_arrive_can_be_waited_for_and_canceled);
 /// With `host-files` a download is at the client's path too.
 #[tokio::test]
 async fn downloads_of_clients_with_host_files_are_listed_too() {
-    let (site, proxy) = (Site::start().await, Proxy::start(Browser::any().await, &[]).await);
+    let (site, proxy) = (Site::start().await, Proxy::start(Browser::any(), &[]).await);
     let (client, wanted) = (proxy.connect().await, tempfile::tempdir().expect("a directory"));
     let id = id_of(&client).await;
     let params = json!({ "behavior": "allow", "downloadPath": wanted.path(), "eventsEnabled": true });
@@ -223,7 +223,7 @@ in_each_browser!(uploads_reach_pages);
 /// An upload whose client disconnects, and one of which nothing more comes.
 #[tokio::test]
 async fn uploads_that_are_cut_off_leave_nothing() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let id = text(&create(&proxy, json!({})).await, "id");
     let head = |length: usize| {
         let address = proxy.address();
@@ -253,7 +253,7 @@ async fn uploads_that_are_cut_off_leave_nothing() {
 
 #[tokio::test]
 async fn files_stay_as_long_as_their_session_can_return() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let session = create(&proxy, json!({ "keepAlive": 600_000 })).await;
     let id = rest::id_of(&session).to_owned();
     let stored = body_of(&put(&proxy, &id, "a.txt", "kept").await);
@@ -283,7 +283,7 @@ async fn files_stay_as_long_as_their_session_can_return() {
 
 #[tokio::test]
 async fn files_can_be_kept_after_the_end_of_their_session() {
-    let (site, proxy) = (Site::start().await, Proxy::start(Browser::any().await, &["--keep-files-max", "1h"]).await);
+    let (site, proxy) = (Site::start().await, Proxy::start(Browser::any(), &["--keep-files-max", "1h"]).await);
     let client = proxy.connect_to("/s/report?keep_files=10m").await;
     let id = id_of(&client).await;
     let session = client.ok(None, "ghost.getSession", json!({})).await["session"].clone();

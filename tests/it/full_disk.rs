@@ -63,7 +63,7 @@ impl Drop for SmallDisk {
 async fn uploads_and_downloads_on_a_full_disk_fail_with_a_reason_and_take_nothing_else_along() {
     let Some(disk) = SmallDisk::mount(80) else { return };
     let flags = ["--session-dir", &disk.path().to_string_lossy(), "--warm", "0"];
-    let (proxy, site) = (Proxy::start(Browser::any().await, &flags).await, Site::start().await);
+    let (proxy, site) = (Proxy::start(Browser::any(), &flags).await, Site::start().await);
     let (client, other) = (proxy.connect().await, proxy.connect().await);
     let (id, id_of_other) = (id_of(&client).await, id_of(&other).await);
     assert_eq!(put(&proxy, &id_of_other, "kept.txt", "kept").await.status, 200);
@@ -99,7 +99,7 @@ async fn uploads_and_downloads_on_a_full_disk_fail_with_a_reason_and_take_nothin
 async fn snapshots_on_a_full_disk_are_refused_and_those_before_and_after_are_whole() {
     let Some(disk) = SmallDisk::mount(24) else { return };
     let store = disk.path().join("store.redb").to_string_lossy().into_owned();
-    let (proxy, site) = (Proxy::start(Browser::any().await, &["--store", &store]).await, Site::start().await);
+    let (proxy, site) = (Proxy::start(Browser::any(), &["--store", &store]).await, Site::start().await);
     let client = proxy.connect().await;
     let id = id_of(&client).await;
     let page = client.page_at(&site.url("/page?full")).await;

@@ -27,7 +27,7 @@ use crate::{
 
 /// A pool with one shared browser, and at most so many dedicated ones.
 async fn pool(directory: &Path, max_dedicated: usize) -> (Pool, Arc<Metrics>) {
-    let found = find::inspect(&Browser::any().await.path).await.expect("a browser");
+    let found = find::inspect(&Browser::any().path).await.expect("a browser");
     let launch = Launch {
         binary: found.binary,
         flags: command_line(found.kind, is_root(), &[]),
@@ -206,7 +206,7 @@ in_each_browser!(dedicated_browser_is_started_with_the_flags_of_its_session);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn launch_options_survive_hibernation() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let observer = proxy.connect().await;
     let launch = json!({ "defaultViewport": { "width": 333, "height": 444 }, "args": ["--js-flags=--expose-gc"] });
     let path = format!("{}&keep_alive=10m&hibernate_after=1ms", query(&launch));
@@ -222,7 +222,7 @@ async fn launch_options_survive_hibernation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificate_errors_and_slow_motion_are_as_the_launch_options_say() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let client = proxy.connect_to("/?slowMo=300").await;
     let page = client.page().await;
     let since = std::time::Instant::now();
@@ -235,7 +235,7 @@ async fn certificate_errors_and_slow_motion_are_as_the_launch_options_say() {
 /// What is refused, by whom it is tried, with what must be said.
 #[tokio::test(flavor = "multi_thread")]
 async fn launch_options_that_are_refused_name_the_option_and_the_rule() {
-    let proxy = Proxy::start(Browser::any().await, &["--max-launch-flags", "3"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--max-launch-flags", "3"]).await;
     for (path, words) in [
         ("/?--unheard-of=1", &["--unheard-of", "docs/launch-options.md"][..]),
         ("/?--window-size=big", &["--window-size", "big", "WIDTH,HEIGHT"]),

@@ -37,7 +37,7 @@ fn open_files(pid: u32) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn disconnected_clients_leave_nothing() {
-    let proxy = Proxy::start(Browser::any().await, &["--warm", "2"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--warm", "2"]).await;
     let site = Site::start().await;
     eventually("the warm leases", async || gauges(&proxy).await["ghostmux_sessions_warm"] == 2).await;
     let before = tables(&proxy).await;
@@ -93,7 +93,7 @@ async fn disconnected_clients_leave_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn warm_pool_grows_to_the_size_of_the_last_burst() {
-    let proxy = Proxy::start(Browser::any().await, &["--warm", "1"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--warm", "1"]).await;
     let warm = async || gauges(&proxy).await["ghostmux_sessions_warm"];
     eventually("the warm lease", async || warm().await == 1).await;
     let burst = futures_util::future::join_all((0..6).map(async |_| proxy.connect().await)).await;
@@ -106,7 +106,7 @@ async fn warm_pool_grows_to_the_size_of_the_last_burst() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_proxy_leaves_no_chrome_and_no_directory() {
-    let mut proxy = Proxy::start(Browser::any().await, &["--browsers", "2"]).await;
+    let mut proxy = Proxy::start(Browser::any(), &["--browsers", "2"]).await;
     let client = proxy.connect().await;
     client.page().await;
     assert!(proxy.browser_processes().len() >= 2);
@@ -118,7 +118,7 @@ async fn killed_proxy_leaves_no_chrome_and_no_directory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_chrome_ends_only_its_sessions_and_is_replaced() {
-    let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--warm", "1"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--browsers", "2", "--warm", "1"]).await;
     // The least loaded browser is chosen first, so these two are in two browsers.
     let (one, other) = (proxy.connect().await, proxy.connect().await);
     let page = other.page().await;
@@ -147,7 +147,7 @@ async fn killed_chrome_ends_only_its_sessions_and_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shutdown_sends_clients_a_close_reason() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let client = proxy.connect().await;
     client.page().await;
     proxy.terminate();
@@ -157,7 +157,7 @@ async fn shutdown_sends_clients_a_close_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_close_ends_the_session_but_not_chrome() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let (client, other) = (proxy.connect().await, proxy.connect().await);
     let page = other.page().await;
     assert_eq!(client.ok(None, "Browser.close", json!({})).await, json!({}));
@@ -167,7 +167,7 @@ async fn browser_close_ends_the_session_but_not_chrome() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_distributed_over_browsers() {
-    let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--max-sessions", "2", "--queue", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--browsers", "2", "--max-sessions", "2", "--queue", "0"]).await;
     let both = (proxy.connect().await, proxy.connect().await);
     let refused = proxy.refusal("/").await;
     assert!(refused.contains("503"), "{refused}");

@@ -157,7 +157,7 @@ in_each_browser!(agents_drive_pages);
 /// Forms, waits, requests, a large screenshot, and tools that are asked for.
 #[tokio::test]
 async fn more_tools_are_listed_to_agents_that_ask_for_them() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let site = Site::start().await;
     let agent = Agent::begin(&proxy, "/mcp?caps=storage,vision,pdf,devtools,network,session&keep_alive=10m", &[]).await;
     let form = "data:text/html,<input placeholder=Name><input type=checkbox><select><option>a<option>b</select>\
@@ -252,7 +252,7 @@ async fn answered(proxy: &Proxy, path: &str, can: Value, method: &str, mut param
 /// A client that can ask its user does, and sends the call again with the answer; to another one the model is told to ask.
 #[tokio::test]
 async fn agents_ask_a_person() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let path = "/mcp?caps=human";
     let can = json!({ "elicitation": { "form": {} } });
     let call = async |can: &Value, more: Value| {
@@ -299,7 +299,7 @@ async fn agents_ask_a_person() {
 /// An agent of the protocol 2026-07-28: there is no session but the one that a tool opens.
 #[tokio::test]
 async fn agents_without_an_mcp_session_name_their_session() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let send = async |method: &str, params: Value| answered(&proxy, "/mcp", json!({}), method, params).await;
     let call = async |name: &str, arguments: Value| {
         said(&send("tools/call", json!({ "name": name, "arguments": arguments })).await)
@@ -358,7 +358,7 @@ async fn sessions_of_agents_belong_to_their_tenant() {
 /// `ghostmux mcp` is a program that an agent starts.
 #[tokio::test]
 async fn command_hands_messages_on_and_ends_its_session() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let mut child = Command::new(env!("CARGO_BIN_EXE_ghostmux"))
         .args(["mcp", "--server", &proxy.url(), "--caps", "pdf"])
         .stdin(Stdio::piped())

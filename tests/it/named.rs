@@ -65,7 +65,7 @@ in_each_browser!(clients_that_know_a_name_share_its_session);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_clients_that_come_at_once_the_first_creates_the_session_and_the_others_wait() {
-    let proxy = Proxy::start(Browser::any().await, &["--warm", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--warm", "0"]).await;
     let observer = proxy.connect().await;
     let clients = futures_util::future::join_all((0..6).map(|_| proxy.connect_to("/s/both"))).await;
     let id = id_of(&clients[0]).await;
@@ -81,7 +81,7 @@ async fn of_clients_that_come_at_once_the_first_creates_the_session_and_the_othe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_session_began_with_is_said_again_or_refused_by_name() {
-    let proxy = Proxy::start(Browser::any().await, &["--warm", "0", "--hibernate-after", "200ms"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--warm", "0", "--hibernate-after", "200ms"]).await;
     let observer = proxy.connect().await;
     let saved = create(&proxy, json!({})).await;
     let path = format!("/v1/sessions/{}/snapshots", text(&saved, "id"));
@@ -121,7 +121,7 @@ async fn what_a_session_began_with_is_said_again_or_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_creates_a_named_session_or_returns_it() {
-    let proxy = Proxy::start(Browser::any().await, &["--warm", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--warm", "0"]).await;
     let post = async |asked: &Value| proxy.http("POST", "/v1/sessions", &[JSON], &asked.to_string()).await;
     let asked = json!({ "session": "job", "metadata": { "kept": "yes" } });
     let answers = futures_util::future::join_all((0..4).map(|_| post(&asked))).await;
@@ -159,7 +159,7 @@ async fn the_api_creates_a_named_session_or_returns_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_restored_without_a_client_waits_for_one() {
-    let (proxy, site) = (Proxy::start(Browser::any().await, &["--warm", "0"]).await, Site::start().await);
+    let (proxy, site) = (Proxy::start(Browser::any(), &["--warm", "0"]).await, Site::start().await);
     // No keep_alive: it would end without a client.
     let client = proxy.connect_to("/s/frail?autosave=1s").await;
     let (id, url) = (id_of(&client).await, site.url("/page?frail"));
@@ -179,7 +179,7 @@ async fn a_session_restored_without_a_client_waits_for_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_below_a_name_act_in_its_session() {
-    let (proxy, site) = (Proxy::start(Browser::any().await, &[]).await, Site::start().await);
+    let (proxy, site) = (Proxy::start(Browser::any(), &[]).await, Site::start().await);
     // It is there for whoever asks for its URL, and that creates nothing; nor does any other GET, which pages can send.
     for (path, query) in
         [("/s/web/json/version", ""), ("/s/web/json/version/?token=t", "?token=t"), ("/json/version?session=web", "")]
@@ -210,7 +210,7 @@ async fn calls_below_a_name_act_in_its_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_cannot_be_one_is_refused() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let long = "x".repeat(65);
     for path in ["/s/", "/s/a~b", "/s/a%20b", "/?session=", "/?session=a/b", &format!("/s/{long}"), "/s/a?session=b"] {
         let (status, refused) = problem(&proxy.refusal(path).await);
@@ -232,7 +232,7 @@ async fn a_named_session_is_resumed_by_its_name_after_a_restart() {
     let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
     let store = directory.path().join("store.redb").display().to_string();
     let flags = ["--hibernate-after", "1h", "--store", &store];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let client = proxy.connect_to("/s/kept?keep_alive=10m").await;
     let (id, url) = (id_of(&client).await, site.url("/page?kept"));
     mark(&client, &url).await;
@@ -240,7 +240,7 @@ async fn a_named_session_is_resumed_by_its_name_after_a_restart() {
     let path = format!("/v1/sessions/{id}");
     eventually("it is parked", async || ok(&proxy, "GET", &path, Value::Null).await["state"] == "parked").await;
     drop(proxy);
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     assert_eq!(ok(&proxy, "GET", &path, Value::Null).await["state"], "hibernated");
     // A call without a connection restores it as well.
     assert!(listed(&proxy, "/s/kept/json/list").await.contains(&url));

@@ -26,7 +26,7 @@ async fn ghostmux(proxy: &Proxy, arguments: &[&str]) -> (Option<i32>, String, St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_counts_sessions_and_browsers() {
-    let proxy = Proxy::start(Browser::any().await, &["--max-sessions", "7"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--max-sessions", "7"]).await;
     let status = get(&proxy, "/v1/status").await;
     assert_eq!((&status["sessions"]["active"], &status["activeUsers"]), (&json!(0), &json!(0)), "{status}");
     let _client = proxy.connect().await;
@@ -46,7 +46,7 @@ async fn status_counts_sessions_and_browsers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browsers_are_shown_with_the_figures_of_their_processes() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let client = proxy.connect().await;
     let page = client.page().await;
     let browsers = get(&proxy, "/v1/browsers").await;
@@ -78,7 +78,7 @@ async fn browsers_are_shown_with_the_figures_of_their_processes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subcommands_show_the_sessions_browsers_and_status_of_a_server() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let headers = [("content-type", "application/json")];
     let made = proxy.http("POST", "/v1/sessions", &headers, r#"{"name":"nightly"}"#).await;
     let made: Value = serde_json::from_str(&made.body).expect("JSON");
@@ -128,7 +128,7 @@ fn subcommands_say_why_there_is_no_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_follow_the_naming_rules_of_prometheus() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let client = proxy.connect().await;
     let page = client.page().await;
     client.evaluate(&page.session, "1").await;
@@ -152,7 +152,7 @@ async fn metrics_follow_the_naming_rules_of_prometheus() {
 /// Every metric is explained to an operator, and the page explains no other.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_is_in_the_documentation() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     drop(proxy.connect().await);
     assert_eq!(proxy.http("POST", "/v1/browsers/recycle", &[], "").await.status, 200);
     // Metrics with labels are there once they have been counted.
@@ -185,7 +185,7 @@ impl Drop for Prometheus {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_prometheus_scrapes_the_metrics() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let _client = proxy.connect().await;
     let directory = tempfile::tempdir().expect("a directory");
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");

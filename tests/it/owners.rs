@@ -35,7 +35,7 @@ async fn service(directory: &std::path::Path) -> (Pool, SessionManager) {
 
 /// One of the services that share `nodes`.
 async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> (Pool, SessionManager) {
-    let found = find::inspect(&Browser::any().await.path).await.expect("a browser");
+    let found = find::inspect(&Browser::any().path).await.expect("a browser");
     let flags = command_line(found.kind, is_root(), &[]);
     let launch = Launch {
         binary: found.binary,

@@ -288,7 +288,7 @@ async fn scripts_run_in_frames_and_keep_values(page: &Driven<'_>, site: &Site) {
 /// An action that is detached goes on without its caller, another one does not.
 #[tokio::test(flavor = "multi_thread")]
 async fn detached_actions_go_on_without_their_caller() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let page = Driven::with(&proxy, "<p>one").await;
     let client = proxy.connect_to(&format!("/devtools/page/{}", page.path.rsplit('/').next().expect("an id"))).await;
     let evaluate = async |expression: &str| {

@@ -274,7 +274,7 @@ in_each_browser!(pages_are_opened_navigated_and_closed);
 /// Requests for one page wait for each other, within bounds; a caller that goes away ends its action.
 #[tokio::test(flavor = "multi_thread")]
 async fn actions_on_one_page_queue() {
-    let proxy = Proxy::start(Browser::any().await, &["--page-queue", "1"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--page-queue", "1"]).await;
     let page = Driven::with(&proxy, "<p>one").await;
     let wait = json!({ "function": "() => { globalThis.asked = true; return globalThis.go }" });
     let read = json!({ "expression": "globalThis.go" });

@@ -348,7 +348,7 @@ async fn masks(page: &Driven<'_>) {
 /// The dialogs of a page are those of the client that has enabled `Page` there.
 #[tokio::test(flavor = "multi_thread")]
 async fn dialogs_belong_to_the_attached_client() {
-    let (proxy, site) = (Proxy::start(Browser::any().await, &[]).await, Site::start().await);
+    let (proxy, site) = (Proxy::start(Browser::any(), &[]).await, Site::start().await);
     let session = create(&proxy, json!({})).await;
     let client = connect(&proxy, &session).await;
     let target = client.page().await;

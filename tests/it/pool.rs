@@ -63,7 +63,7 @@ fn processes(proxy: &Proxy) -> BTreeSet<u32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_browser_is_replaced_within_two_seconds() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let client = proxy.connect().await;
     client.page().await;
     let (old, all) = (proxy.browsers()[0], processes(&proxy));
@@ -80,7 +80,7 @@ async fn killed_browser_is_replaced_within_two_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_browser_is_killed_and_replaced() {
-    let proxy = Proxy::start(Browser::any().await, &["--browser-stall", "2s"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--browser-stall", "2s"]).await;
     let client = proxy.connect().await;
     client.page().await;
     let (old, all) = (proxy.browsers()[0], processes(&proxy));
@@ -98,7 +98,7 @@ async fn stopped_browser_is_killed_and_replaced() {
 /// Commands behind a large reply wait for longer than a browser may be silent, while its bytes come.
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_that_sends_a_large_reply_is_not_ill() {
-    let proxy = Proxy::start(Browser::any().await, &["--browser-stall", "500ms", "--client-queue-hard", "1GiB"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--browser-stall", "500ms", "--client-queue-hard", "1GiB"]).await;
     let client = proxy.connect().await;
     let page = client.page().await;
     let old = proxy.browsers();
@@ -111,7 +111,7 @@ async fn browser_that_sends_a_large_reply_is_not_ill() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn crash_of_a_renderer_is_the_business_of_its_page() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let (one, other) = (proxy.connect().await, proxy.connect().await);
     let (page, neighbour) = (one.page().await, other.page().await);
     let old = proxy.browsers();
@@ -131,7 +131,7 @@ fn of_type(proxy: &Proxy, kind: &str) -> BTreeSet<i32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_renderer_ends_its_page_and_killed_gpu_process_nothing() {
-    let proxy = Proxy::start(Browser::any().await, OFTEN_COMPARED).await;
+    let proxy = Proxy::start(Browser::any(), OFTEN_COMPARED).await;
     let (one, other) = (proxy.connect().await, proxy.connect().await);
     let neighbour = other.page().await;
     other.evaluate(&neighbour.session, "1").await;
@@ -171,7 +171,7 @@ async fn killed_renderer_ends_its_page_and_killed_gpu_process_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stalled_pipe_ends_only_the_sessions_of_its_browser() {
     let flags = [OFTEN_COMPARED, &["--browsers", "2", "--browser-stall", "1s"]].concat();
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     // The least loaded browser is chosen first, so these two are in two browsers.
     let (hit, other) = (proxy.connect().await, proxy.connect().await);
     let (page, neighbour) = (hit.page().await, other.page().await);
@@ -218,7 +218,7 @@ fn movable(browser: &Browser, to: &Path) -> Browser {
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_that_does_not_start_is_tried_less_and_less_often_and_readyz_says_why() {
     let directory = tempfile::tempdir().expect("a directory");
-    let browser = movable(&Browser::any().await, directory.path());
+    let browser = movable(&Browser::any(), directory.path());
     let path = browser.path.clone();
     let proxy = Proxy::start(browser, &[]).await;
     let ready = proxy.http("GET", "/readyz", &[], "").await;
@@ -259,7 +259,7 @@ async fn browsers_are_started_under_a_ramp_and_stopped_after_it() {
         "--min-browsers",
         "1",
     ];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     assert_eq!(proxy.browsers().len(), 1);
     let mut clients = Vec::new();
     for _ in 0..6 {
@@ -318,7 +318,7 @@ async fn recycled(proxy: &Proxy, path: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn rolling_recycle_under_load_drops_no_session() {
     let flags = ["--browsers", "2", "--warm", "1", "--memory-limit", "0", "--reconcile-interval", "500ms"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let old = processes(&proxy);
     let mut long = Vec::new();
     for number in 0..4 {
@@ -365,7 +365,7 @@ async fn rolling_recycle_under_load_drops_no_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parked_sessions_of_an_overdue_browser_hibernate_and_active_ones_go_on() {
     let flags = ["--recycle-deadline", "500ms", "--memory-limit", "0"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let old = processes(&proxy);
     let active = proxy.connect().await;
     let page = active.page().await;
@@ -387,7 +387,7 @@ async fn parked_sessions_of_an_overdue_browser_hibernate_and_active_ones_go_on()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_that_has_served_its_sessions_is_replaced() {
-    let proxy = Proxy::start(Browser::any().await, &["--recycle-sessions", "3", "--memory-limit", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--recycle-sessions", "3", "--memory-limit", "0"]).await;
     let (old, all) = (proxy.browsers()[0], processes(&proxy));
     for _ in 0..3 {
         proxy.connect().await.page().await;
@@ -399,7 +399,7 @@ async fn browser_that_has_served_its_sessions_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_limit_of_memory_cuts_sessions_and_says_so() {
-    let proxy = Proxy::start(Browser::any().await, &["--browser-memory", "500MiB"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--browser-memory", "500MiB"]).await;
     let client = proxy.connect().await;
     let page = client.page().await;
     let grow = json!({ "expression": "globalThis.kept = new Uint8Array(900e6).fill(1); 1" });
@@ -417,7 +417,7 @@ async fn ended(proxy: &Proxy) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drain_refuses_new_sessions_and_waits_for_active_ones() {
-    let proxy = Proxy::start(Browser::any().await, &["--drain", "60s"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--drain", "60s"]).await;
     let client = proxy.connect().await;
     let page = client.page().await;
     let parked = create(&proxy, json!({})).await;
@@ -441,7 +441,7 @@ async fn drain_refuses_new_sessions_and_waits_for_active_ones() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drain_closes_sessions_at_its_deadline() {
-    let proxy = Proxy::start(Browser::any().await, &["--drain", "1s"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--drain", "1s"]).await;
     let client = proxy.connect().await;
     client.page().await;
     let since = Instant::now();
@@ -455,7 +455,7 @@ async fn drain_closes_sessions_at_its_deadline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_signal_ends_at_once() {
-    let proxy = Proxy::start(Browser::any().await, &["--drain", "60s"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--drain", "60s"]).await;
     let client = proxy.connect().await;
     client.page().await;
     proxy.terminate();
@@ -467,7 +467,7 @@ async fn second_signal_ends_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paused_server_lets_new_sessions_wait() {
-    let proxy = Proxy::start(Browser::any().await, &["--queue", "1"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--queue", "1"]).await;
     let client = proxy.connect().await;
     let page = client.page().await;
     assert_eq!(ok(&proxy, "POST", "/v1/pause", Value::Null).await, json!({ "mode": "paused", "active": 1 }));
@@ -501,7 +501,7 @@ async fn end_trace(client: &Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parked_session_of_another_client_forbids_traces_until_it_hibernates() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let parked = create(&proxy, json!({})).await;
     let tracer = proxy.connect().await;
     let (_, refused) = tracer.call("Tracing.start", json!({})).await.expect_err("somebody else is there");
@@ -516,7 +516,7 @@ async fn parked_session_of_another_client_forbids_traces_until_it_hibernates() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn newcomer_waits_until_the_trace_in_the_only_browser_ends() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let tracer = proxy.connect().await;
     trace(&tracer).await;
     let newcomer = async { proxy.connect().await.page().await };
@@ -536,7 +536,7 @@ async fn newcomer_waits_until_the_trace_in_the_only_browser_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn newcomer_gets_another_browser_while_a_session_traces() {
     let flags = ["--max-browsers=2", "--cpu-limit=0", "--memory-limit=0", "--min-browsers", "1"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let tracer = proxy.connect().await;
     trace(&tracer).await;
     let newcomer = proxy.connect().await;

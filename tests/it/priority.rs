@@ -31,7 +31,7 @@ fn of_processes(group: i32) -> Vec<(String, i64)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn browsers_have_a_lower_priority_than_the_server() {
     for (flags, lower) in [(&[][..], 5), (&["--browser-nice", "0"], 0), (&["--browser-nice", "19"], 19)] {
-        let proxy = Proxy::start(Browser::any().await, flags).await;
+        let proxy = Proxy::start(Browser::any(), flags).await;
         let client = proxy.connect().await;
         let page = client.page().await;
         assert_eq!(client.evaluate(&page.session, "6 * 7").await, 42);

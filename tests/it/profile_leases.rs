@@ -30,7 +30,7 @@ fn millis(time: Duration) -> u64 {
 }
 
 async fn serve(redis: &TestStore) -> Proxy {
-    Proxy::start(Browser::any().await, &["--store", &redis.argument()]).await
+    Proxy::start(Browser::any(), &["--store", &redis.argument()]).await
 }
 
 async fn put_mark(client: &Client, site: &Site, name: &str) {

@@ -76,7 +76,7 @@ async fn profiles_survive_a_drain_and_kill_9_of_browser_and_server() {
     let (site, test_store) = (Site::start().await, TestStore::embedded());
     let argument = test_store.argument();
     let flags = ["--store", &*argument, "--drain", "100ms"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let client = proxy.connect_to("/?profile=shop&persist=true").await;
     let page = client.page_at(&site.url("/?profile")).await;
     mark(&client, &page, "drained").await;
@@ -91,7 +91,7 @@ async fn profiles_survive_a_drain_and_kill_9_of_browser_and_server() {
     .await;
     drop(proxy);
 
-    let mut proxy = Proxy::start(Browser::any().await, &flags).await;
+    let mut proxy = Proxy::start(Browser::any(), &flags).await;
     let client = proxy.connect_to("/?profile=shop&persist=true&autosave=1s").await;
     assert_eq!(found(&client, &site).await, saved(Some("drained")));
     let page = client.page_at(&site.url("/?profile")).await;
@@ -109,14 +109,14 @@ async fn profiles_survive_a_drain_and_kill_9_of_browser_and_server() {
     proxy.kill();
     client.end().await;
 
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let client = proxy.connect_to("/?profile=shop&persist=true").await;
     assert_eq!(found(&client, &site).await, saved(Some("autosaved")), "the last complete state");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_session_at_a_time_saves_a_profile_and_any_number_begins_with_it() {
-    let (proxy, site) = (Proxy::start(Browser::any().await, &[]).await, Site::start().await);
+    let (proxy, site) = (Proxy::start(Browser::any(), &[]).await, Site::start().await);
     let (status, refused) = problem(&proxy.refusal("/?profile=shop").await);
     assert_eq!((status, &refused["type"]), (404, &json!("urn:ghostmux:no-profile")), "{refused}");
     assert!(text(&refused, "detail").contains("persist=true"), "{refused}");
@@ -158,7 +158,7 @@ async fn one_session_at_a_time_saves_a_profile_and_any_number_begins_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_named_session_has_one_profile() {
-    let proxy = Proxy::start(Browser::any().await, &["--warm", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--warm", "0"]).await;
     let client = proxy.connect_to("/s/shop?profile=shop&persist=true").await;
     let other = proxy.connect_to("/s/shop?profile=shop&persist=true").await;
     assert_eq!(id_of(&other).await, id_of(&client).await);
@@ -178,7 +178,7 @@ async fn a_damaged_profile_is_refused_by_name_and_stays() {
     let (site, test_store) = (Site::start().await, TestStore::embedded());
     let argument = test_store.argument();
     let flags = ["--store", &*argument];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let client = proxy.connect_to("/?profile=shop&persist=true").await;
     let page = client.page_at(&site.url("/?profile")).await;
     mark(&client, &page, "kept").await;
@@ -193,7 +193,7 @@ async fn a_damaged_profile_is_refused_by_name_and_stays() {
         chunk[at] ^= 1;
         Some(chunk)
     });
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     for query in ["profile=shop", "profile=shop&persist=true"] {
         let (status, refused) = problem(&proxy.refusal(&format!("/?{query}")).await);
         assert_eq!((status, &refused["type"]), (422, &json!("urn:ghostmux:snapshot-damaged")), "{refused}");
@@ -207,7 +207,7 @@ async fn a_damaged_profile_is_refused_by_name_and_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn profiles_are_listed_exported_and_deleted() {
-    let (proxy, site) = (Proxy::start(Browser::any().await, &[]).await, Site::start().await);
+    let (proxy, site) = (Proxy::start(Browser::any(), &[]).await, Site::start().await);
     let ghost = proxy.connect().await;
     for name in ["c", "a", "b"] {
         let client = proxy.connect_to(&format!("/?profile={name}&persist=true")).await;

@@ -284,7 +284,7 @@ async fn errors_say_what_is_wrong(proxy: &Proxy, site: &Site) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn quick_actions_wait_for_a_place_and_free_it() {
-    let proxy = Proxy::start(Browser::any().await, &["--max-sessions", "1", "--queue", "1"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--max-sessions", "1", "--queue", "1"]).await;
     let site = Site::start().await;
     let (late, html) = (json!({ "url": site.url("/late") }), json!({ "html": "x" }));
     let second = async {
@@ -321,7 +321,7 @@ async fn quick_actions_wait_for_a_place_and_free_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn server_describes_itself_as_browserless() {
     let flags = ["--max-sessions", "7", "--queue", "3", "--page-timeout", "20s"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     assert_eq!(proxy.http("GET", "/active", &[], "").await.status, 204);
     let config = body_of(&proxy.http("GET", "/config", &[], "").await);
     assert_eq!(

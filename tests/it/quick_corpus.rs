@@ -139,7 +139,7 @@ fn compared(facts: &Map<String, Value>) -> Map<String, Value> {
 async fn answers_are_those_of_browserless_except_where_the_docs_say_so() {
     let corpus: Vec<Value> = serde_json::from_str(include_str!("../../fixtures/browserless.json")).expect("JSON");
     assert!(corpus.len() >= 60, "{} requests", corpus.len());
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
     let site = tokio::spawn(async move {

@@ -122,7 +122,7 @@ in_each_browser!(busy_browser_differs_in_nothing_and_what_belongs_to_nobody_is_r
 #[tokio::test(flavor = "multi_thread")]
 async fn session_whose_context_has_disappeared_ends_with_the_reason() {
     let directory = tempfile::tempdir().expect("a directory");
-    let browser = with_port(&Browser::any().await, directory.path());
+    let browser = with_port(&Browser::any(), directory.path());
     let proxy = Proxy::start(browser, &[OFTEN, &["--warm", "1"]].concat()).await;
     let chrome = behind_its_back(&proxy).await;
     let (hit, stays) = (proxy.connect().await, proxy.connect().await);
@@ -148,7 +148,7 @@ async fn session_whose_context_has_disappeared_ends_with_the_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_other_programs_have_in_a_remote_browser_is_left_alone() {
-    let browser = Browser::any().await;
+    let browser = Browser::any();
     let real = RealBrowser::start(&browser).await;
     let proxy = Proxy::start_remote(browser, &real.url, OFTEN).await;
     let (_, rest) = real.url.split_once("://").expect("a URL");

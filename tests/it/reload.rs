@@ -23,7 +23,7 @@ impl Configured {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("ghostmux.toml");
         fs::write(&file, settings).expect("written");
-        let proxy = Proxy::start(Browser::any().await, &["--config", &file.to_string_lossy()]).await;
+        let proxy = Proxy::start(Browser::any(), &["--config", &file.to_string_lossy()]).await;
         Self { file, proxy, _directory: directory }
     }
 

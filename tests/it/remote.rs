@@ -87,7 +87,7 @@ impl Drop for RealBrowser {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn remote_chrome_sessions_are_isolated() {
-    let browser = Browser::any().await;
+    let browser = Browser::any();
     let real = RealBrowser::start(&browser).await;
     let proxy = Proxy::start_remote(browser, &real.url, &[]).await;
     let (one, other) = (proxy.connect().await, proxy.connect().await);
@@ -166,7 +166,7 @@ async fn browsers(proxy: &Proxy) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn local_and_remote_browsers_share_the_sessions() {
-    let real = RealBrowser::start(&Browser::any().await).await;
+    let real = RealBrowser::start(&Browser::any()).await;
     let url = format!("http://{}", real.address());
     let configured = Configured::start(&format!("browsers = 1\n{}", table(&url))).await;
     let proxy = &configured.proxy;
@@ -191,7 +191,7 @@ async fn local_and_remote_browsers_share_the_sessions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_link_ends_its_sessions_alone_and_is_made_again() {
-    let real = RealBrowser::start(&Browser::any().await).await;
+    let real = RealBrowser::start(&Browser::any()).await;
     let mut way = Way::to(real.address()).await;
     way.mend().await;
     let configured = Configured::start(&format!("browsers = 1\n{}", table(&way.url()))).await;
@@ -227,7 +227,7 @@ async fn lost_link_ends_its_sessions_alone_and_is_made_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn remote_browser_that_does_not_answer_is_given_up() {
-    let browser = Browser::any().await;
+    let browser = Browser::any();
     let real = RealBrowser::start(&browser).await;
     let pid = nix::unistd::Pid::from_raw(i32::try_from(real.child.id()).expect("a pid"));
     let flags = ["--browser-url", &format!("http://{}", real.address()), "--browser-stall", "1s", "--codec", "auto"];
@@ -246,7 +246,7 @@ async fn remote_browser_that_does_not_answer_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chrome_that_was_killed_and_started_anew_is_found_and_saved_sessions_are_restored_in_it() {
-    let (browser, site) = (Browser::any().await, Site::start().await);
+    let (browser, site) = (Browser::any(), Site::start().await);
     let real = RealBrowser::start(&browser).await;
     let address = real.address();
     let flags = ["--browser-url", &format!("http://{address}"), "--warm", "0", "--hibernate-after", "200ms"];
@@ -281,7 +281,7 @@ async fn chrome_that_was_killed_and_started_anew_is_found_and_saved_sessions_are
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_other_programs_have_in_a_remote_browser_is_left_alone() {
-    let browser = Browser::any().await;
+    let browser = Browser::any();
     let real = RealBrowser::start(&browser).await;
     let other = real.connect().await;
     let context = other.ok(None, "Target.createBrowserContext", json!({})).await["browserContextId"].clone();
@@ -358,7 +358,7 @@ async fn server_does_not_start_without_any_browser_that_can_be_reached() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unreachable_remote_browser_beside_another_is_tried_until_it_is_there() {
-    let real = RealBrowser::start(&Browser::any().await).await;
+    let real = RealBrowser::start(&Browser::any()).await;
     let mut way = Way::to(real.address()).await;
     let configured = Configured::start(&format!("browsers = 1\n{}", table(&way.url()))).await;
     let proxy = &configured.proxy;

@@ -41,7 +41,7 @@ pub(crate) fn problem(refusal: &str) -> (u16, Value) {
 /// RFC 6455 §5.5.1: who closes a connection is answered by a close frame.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_closes_is_answered() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let stream = TcpStream::connect(proxy.address()).await.expect("a connection");
     let url = format!("ws://{}/", proxy.address());
     let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.expect("a WebSocket");
@@ -62,7 +62,7 @@ async fn a_client_that_closes_is_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_session_end_has_its_code_and_reason() {
     // Often enough that pings would keep the idle session, and not so often that a client on a busy machine misses two.
-    let proxy = Proxy::start(Browser::any().await, &["--ping-interval", "500ms"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--ping-interval", "500ms"]).await;
     let observer = proxy.connect().await;
 
     let idle = proxy.connect_to("/?idle_timeout=2000&keep_alive=1m").await;
@@ -120,7 +120,7 @@ async fn each_session_end_has_its_code_and_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_without_pong_are_disconnected() {
-    let proxy = Proxy::start(Browser::any().await, &["--ping-interval", "100ms"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--ping-interval", "100ms"]).await;
     let observer = proxy.connect().await;
     let client = proxy.connect_to("/?keep_alive=1m").await;
     let id = id_of(&client).await;
@@ -136,7 +136,7 @@ async fn clients_without_pong_are_disconnected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_settings_are_refused_and_change_nothing() {
     let flags = ["--timeout-max", "1h", "--idle-timeout-max", "10m", "--keep-alive-max", "5m"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let client = proxy.connect().await;
     let before = client.ok(None, "ghost.getSession", json!({})).await;
     assert_eq!(before["session"]["timeout"], 3_600_000, "a limit of the server's holds for who asks for none");
@@ -180,7 +180,7 @@ async fn invalid_settings_are_refused_and_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn queued_clients_are_admitted_in_order_and_leave_when_they_hang_up() {
     let flags = ["--max-sessions", "1", "--queue", "1", "--queue-timeout", "20s"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let waiting = async |proxy: &Proxy| {
         let metrics = proxy.http("GET", "/metrics", &[], "").await.body;
         let line = metrics.lines().find(|line| line.starts_with("ghostmux_sessions_queued ")).map(str::to_owned);
@@ -206,7 +206,7 @@ async fn queued_clients_are_admitted_in_order_and_leave_when_they_hang_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn usage_is_measured_without_visible_events() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let client = proxy.connect().await;
     client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true })).await;
     let page = client.page().await;
@@ -233,7 +233,7 @@ async fn usage_is_measured_without_visible_events() {
 #[tokio::test(flavor = "multi_thread")]
 async fn randomly_parked_and_resumed_sessions_leave_nothing() {
     let most = size(30, 300);
-    let proxy = Proxy::start(Browser::any().await, &["--warm", "2"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--warm", "2"]).await;
     // A context is counted before its page exists; `sessions_warm` counts a warm lease once it is
     // complete.
     let gauges = async || {

@@ -92,7 +92,7 @@ in_each_browser!(clients_share_a_session_as_they_share_a_chrome);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_close_disconnects_all_clients() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let one = proxy.connect_to("/?keep_alive=1m").await;
     let other = proxy.connect_to(&format!("/devtools/browser/{}", id_of(&one).await)).await;
     assert_eq!(id_of(&other).await, id_of(&one).await);
@@ -104,7 +104,7 @@ async fn browser_close_disconnects_all_clients() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_clients_of_one_url_share_its_session() {
-    let proxy = Proxy::start(Browser::any().await, &["--max-clients-per-session", "6"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--max-clients-per-session", "6"]).await;
     let observer = proxy.connect().await;
     let version: Value = serde_json::from_str(&proxy.http("GET", "/json/version", &[], "").await.body).expect("JSON");
     let url = text(&version, "webSocketDebuggerUrl");
@@ -146,7 +146,7 @@ async fn concurrent_clients_of_one_url_share_its_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exclusive_clients_exclude_others() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let observer = proxy.connect().await;
     let alone = proxy.connect_to("/?keep_alive=1m&exclusive=true").await;
     let id = id_of(&alone).await;
@@ -178,7 +178,7 @@ async fn exclusive_clients_exclude_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn takeover_disconnects_all_browser_level_clients() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let first = proxy.connect_to("/?keep_alive=1m").await;
     let id = id_of(&first).await;
     let page = first.page().await;

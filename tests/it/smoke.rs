@@ -34,7 +34,7 @@ in_each_browser!(a_client_opens_a_page_and_leaves_nothing);
 #[tokio::test]
 async fn pipelined_commands_see_the_first_page() {
     for (warm, rounds) in [("0", 5), ("2", 15)] {
-        let proxy = Proxy::start(Browser::any().await, &["--warm", warm]).await;
+        let proxy = Proxy::start(Browser::any(), &["--warm", warm]).await;
         for round in 0..rounds {
             let hurried = r#"{"id":1,"method":"Target.setDiscoverTargets","params":{"discover":true}}"#;
             let mut client = Raw::connect_with(&proxy, &[hurried]).await;

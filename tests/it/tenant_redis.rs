@@ -42,7 +42,7 @@ fn present(redis: &TestStore) -> String {
 
 async fn serve(redis: &TestStore, flags: &[&str]) -> Proxy {
     let place = redis.argument();
-    Proxy::start(Browser::any().await, &[&["--tenants", place.as_str()], flags].concat()).await
+    Proxy::start(Browser::any(), &[&["--tenants", place.as_str()], flags].concat()).await
 }
 
 async fn ask(proxy: &Proxy, tenant: &Tenant, method: &str, path: &str, body: Value) -> Answer {

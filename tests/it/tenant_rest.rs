@@ -176,7 +176,7 @@ async fn changes_by_requests_and_commands_at_once_lose_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tenants_that_cannot_be_changed_are_answered_with_the_reason() {
     // A server without tenants.
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let (_, listed) = send(&proxy, "GET", "/v1/tenants", Value::Null).await;
     assert_eq!((listed["tenants"].as_array().map(Vec::len), &listed["tenants"][0]["name"]), (Some(1), &json!("local")));
     for (method, path, body) in [

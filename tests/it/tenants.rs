@@ -74,7 +74,7 @@ pub(crate) fn file_of(tenants: &[&Tenant]) -> String {
 
 impl Server {
     pub(crate) async fn start(tenants: &[&Tenant], flags: &[&str]) -> Self {
-        Self::start_in(Browser::any().await, tenants, flags).await
+        Self::start_in(Browser::any(), tenants, flags).await
     }
 
     pub(crate) async fn start_in(browser: Browser, tenants: &[&Tenant], flags: &[&str]) -> Self {

@@ -96,7 +96,7 @@ in_each_browser!(user_data_stay_over_kill_9_of_browser_and_server);
 #[tokio::test(flavor = "multi_thread")]
 async fn user_data_are_used_by_one_session_and_managed_as_profiles() {
     let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
-    let browser = Browser::any().await;
+    let browser = Browser::any();
     let proxy = serve(&browser, directory.path(), &[]).await;
     let client = proxy.connect_to("/?user_data=shop&keep_alive=10m").await;
     let holder = id_of(&client).await;
@@ -158,7 +158,7 @@ async fn user_data_are_used_by_one_session_and_managed_as_profiles() {
 #[tokio::test(flavor = "multi_thread")]
 async fn user_data_beyond_the_quota_end_their_session_after_a_warning() {
     let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
-    let proxy = serve(&Browser::any().await, directory.path(), &["--user-data-quota", "64MiB"]).await;
+    let proxy = serve(&Browser::any(), directory.path(), &["--user-data-quota", "64MiB"]).await;
     let client = proxy.connect_to("/?user_data=big&keep_alive=10m").await;
     client.ok(None, "ghost.enable", json!({})).await;
     let page = client.page_at(&site.url("/?kept")).await;

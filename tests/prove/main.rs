@@ -130,7 +130,7 @@ async fn as_harness(arguments: &[String]) -> ExitCode {
 }
 
 async fn run(test: &str) {
-    let browser = Browser::any().await;
+    let browser = Browser::any();
     match test {
         "soak::short_soak_leaves_nothing_behind" => {
             passed(&soak::run(&browser, &Options::short(SOAK_SECONDS)).await);
@@ -155,7 +155,7 @@ fn passed(outcome: &Outcome) {
 }
 
 async fn browser(options: &Options) -> Browser {
-    let Some(path) = &options.browser else { return Browser::any().await };
+    let Some(path) = &options.browser else { return Browser::any() };
     match find::inspect(Path::new(path)).await {
         Ok(found) => Browser { path: found.binary },
         Err(error) => panic!("{path}: {error}"),

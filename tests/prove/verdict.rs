@@ -81,7 +81,7 @@ pub(crate) async fn verdict() -> std::io::Result<(bool, String)> {
     let attacks = fs::read_to_string(directory.join("attacks.log")).unwrap_or_default();
     let mut chromes = Vec::new();
     for kind in [Kind::Shell, Kind::Full] {
-        let Some(browser) = Browser::of(kind).await else { continue };
+        let Some(browser) = Browser::of(kind) else { continue };
         let version = find::inspect(&browser.path).await.map(|found| found.version.full);
         chromes.push((kind, version.unwrap_or_default()));
     }

@@ -25,7 +25,7 @@ async fn nobody_transfers_more_bytes_than_the_limit() {
     let by_session = "capabilities = [\"private-network\"]\nlimits = { egress_bytes_per_session = 250000 }";
     let by_day = "capabilities = [\"private-network\"]\nlimits = { egress_bytes_per_day = 250000 }";
     let (few, daily, free) = (Tenant::with("few", by_session), Tenant::with("daily", by_day), Tenant::insider("free"));
-    let server = Server::start_in(Browser::any().await, &[&few, &daily, &free], &[]).await;
+    let server = Server::start_in(Browser::any(), &[&few, &daily, &free], &[]).await;
     let site = Site::start().await;
     let start = async |tenant: &Tenant| {
         let client = server.proxy.connect_to(&format!("/?token={}", tenant.text())).await;

@@ -25,7 +25,7 @@ async fn ids(client: &Client) -> Vec<String> {
 /// O01: a session that may do everything in its own browser reaches neither the shared one nor that of another.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_own_browser_reaches_no_other_session() {
-    let proxy = Proxy::start(Browser::any().await, &["--dedicated-spares", "1"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--dedicated-spares", "1"]).await;
     let site = Site::start().await;
     let (shared, alone) = (proxy.connect().await, proxy.connect_to(OWN).await);
     let attacker = proxy.connect_to(OWN).await;
@@ -77,7 +77,7 @@ async fn an_own_browser_reaches_no_other_session() {
 /// O02: a session that ends its own browser again and again delays nobody, and no browser is left.
 #[tokio::test(flavor = "multi_thread")]
 async fn own_browsers_that_crash_delay_nobody() {
-    let proxy = Proxy::start(Browser::any().await, &["--browsers", "1", "--dedicated-spares", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--browsers", "1", "--dedicated-spares", "0"]).await;
     let victim = proxy.connect().await;
     let page = victim.page().await;
     for time in 0..12 {

@@ -56,7 +56,7 @@ async fn forwarded_addresses_count_for_tokens_and_the_audit_log_from_the_proxy_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_headers_of_a_stranger_have_no_effect() {
-    let proxy = Proxy::start(Browser::any().await, &["--trusted-proxy", "203.0.113.0/24"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--trusted-proxy", "203.0.113.0/24"]).await;
     let forged = [
         FAR,
         ("x-forwarded-host", "evil.example"),
@@ -75,7 +75,7 @@ async fn sessions_are_ended_by_get_only_for_clients_of_this_machine() {
     let file = directory.path().join("secret");
     fs::write(&file, SECRET).expect("written");
     let settings = ["--trusted-proxy", "127.0.0.1", "--proxy-secret", &file.to_string_lossy()];
-    let proxy = Proxy::start(Browser::any().await, &settings).await;
+    let proxy = Proxy::start(Browser::any(), &settings).await;
     let made = proxy.http("POST", "/v1/sessions", &[JSON], &json!({ "keepAlive": 60_000 }).to_string()).await;
     let path = format!("/kill/{}", member(&made.body, "id"));
     let no_page = ("x-ghostmux", "1");
@@ -89,7 +89,7 @@ async fn sessions_are_ended_by_get_only_for_clients_of_this_machine() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_url_begins_with_the_public_one() {
-    let proxy = Proxy::start(Browser::any().await, &["--public-url", "https://example.com:8443/pool"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--public-url", "https://example.com:8443/pool"]).await;
     for (path, host) in
         [("/json/version", None), ("/pool/json/version", None), ("/pool/s/a/json/version", Some("example.com:8443"))]
     {

@@ -23,7 +23,7 @@ fn encoded(text: &str) -> String {
 
 /// Sends flags in every way; each must be refused with the name of the flag, and none starts a browser.
 async fn all_refused(row: &str, flags: &[(&str, &str)], settings: &[&str]) {
-    let proxy = Proxy::start(Browser::any().await, &[&["--dedicated-spares", "0"], settings].concat()).await;
+    let proxy = Proxy::start(Browser::any(), &[&["--dedicated-spares", "0"], settings].concat()).await;
     let client = proxy.connect().await;
     for (flag, named) in flags {
         let launch = json!({ "args": ["--font-render-hinting=none", flag] });

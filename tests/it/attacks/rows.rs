@@ -39,7 +39,7 @@ pub(super) type Row = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Sends these rows with this kind of browser, if it is installed.
 pub(super) async fn send(kind: Kind, rows: impl FnOnce(&Arena) -> Vec<(&'static str, Row)>) {
-    let Some(browser) = Browser::of(kind).await else { return };
+    let Some(browser) = Browser::of(kind) else { return };
     let only = std::env::var("GHOSTMUX_TEST_ROW").unwrap_or_default();
     let mut failed = Vec::new();
     for (name, row) in rows(&Arena::from(browser)) {

@@ -127,7 +127,7 @@ in_each_browser!(saved_sessions_can_be_restored_and_cloned);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn snapshots_are_managed_over_http() {
-    let (proxy, site) = (Proxy::start(Browser::any().await, &[]).await, Site::start().await);
+    let (proxy, site) = (Proxy::start(Browser::any(), &[]).await, Site::start().await);
     let session = create(&proxy, json!({})).await;
     let client = connect(&proxy, &session).await;
     let page = client.page_at(&site.url("/?kept")).await;
@@ -169,7 +169,7 @@ async fn snapshots_are_managed_over_http() {
     let whole = proxy.http("GET", &format!("{content}?format=ghostmux"), &[], "").await;
     assert_eq!((whole.status, whole.header("content-type")), (200, Some("application/x-ndjson")));
     let ndjson = ("Content-Type", "application/x-ndjson");
-    let other = Proxy::start(Browser::any().await, &[]).await;
+    let other = Proxy::start(Browser::any(), &[]).await;
     let imported = other.http("POST", "/v1/snapshots?name=moved&ttl=0", &[ndjson], &whole.body).await;
     let moved = body_of(&imported)["snapshot"].clone();
     assert_eq!((imported.status, &moved["name"]), (201, &json!("moved")), "{}", imported.body);
@@ -216,7 +216,7 @@ async fn snapshots_are_managed_over_http() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_snapshots_are_refused_and_change_nothing() {
-    let (proxy, site) = (Proxy::start(Browser::any().await, &["--snapshot-max", "1MiB"]).await, Site::start().await);
+    let (proxy, site) = (Proxy::start(Browser::any(), &["--snapshot-max", "1MiB"]).await, Site::start().await);
     let session = create(&proxy, json!({})).await;
     let client = connect(&proxy, &session).await;
     let page = client.page_at(&site.url("/?as-it-was")).await;

@@ -77,7 +77,7 @@ async fn parked_sessions_survive_a_restart() {
     let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
     let store = directory.path().join("store.redb").display().to_string();
     let flags = ["--hibernate-after", "1h", "--store", &store];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     let session = create(&proxy, json!({ "id": "over-the-restart", "keepAlive": 600_000 })).await;
     let (id, url) = (id_of(&session).to_owned(), site.url("/?restarted"));
     let client = connect(&proxy, &session).await;
@@ -87,7 +87,7 @@ async fn parked_sessions_survive_a_restart() {
     eventually("a parked session", async || state_of(&proxy, &id).await == "parked").await;
     drop(proxy);
 
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     assert_eq!(state_of(&proxy, &id).await, "hibernated");
     let taken = proxy.http("POST", "/v1/sessions", &[JSON], &json!({ "id": id }).to_string()).await;
     is_problem(&taken, 409, "id-in-use", &id);
@@ -150,7 +150,7 @@ async fn saved_sessions_survive_a_killed_proxy() {
     let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
     let store = directory.path().join("store.redb").display().to_string();
     let flags = ["--store", &store];
-    let mut proxy = Proxy::start(Browser::any().await, &flags).await;
+    let mut proxy = Proxy::start(Browser::any(), &flags).await;
     let client = proxy.connect_to("/?autosave=1s").await;
     let session = client.ok(None, "ghost.getSession", json!({})).await["session"].clone();
     let (id, url) = (id_of(&session).to_owned(), site.url("/?killed"));
@@ -160,7 +160,7 @@ async fn saved_sessions_survive_a_killed_proxy() {
     proxy.kill();
     drop((client, proxy));
 
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     assert_eq!(state_of(&proxy, &id).await, "hibernated");
     let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
@@ -169,14 +169,14 @@ async fn saved_sessions_survive_a_killed_proxy() {
     let closed = client.end().await;
     assert!(closed.contains("1001"), "{closed}");
     drop((client, proxy));
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let proxy = Proxy::start(Browser::any(), &flags).await;
     assert_eq!(state_of(&proxy, &id).await, "hibernated");
     assert_eq!(proxy.http("DELETE", &format!("/v1/sessions/{id}"), &[], "").await.status, 204);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn owners_control_when_a_session_is_saved() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let proxy = Proxy::start(Browser::any(), &[]).await;
     let session = create(&proxy, json!({ "hibernateAfter": 3_600_000 })).await;
     assert_eq!((&session["hibernateAfter"], &session["autosave"]), (&json!(3_600_000), &json!(0)));
     let path = format!("/v1/sessions/{}", id_of(&session));
@@ -196,7 +196,7 @@ async fn owners_control_when_a_session_is_saved() {
 /// The end of a session is its end in every state, also while it is restored.
 #[tokio::test(flavor = "multi_thread")]
 async fn session_that_is_ended_while_it_is_restored_is_gone() {
-    let proxy = Proxy::start(Browser::any().await, &["--hibernate-after", "1ms", "--warm", "0"]).await;
+    let proxy = Proxy::start(Browser::any(), &["--hibernate-after", "1ms", "--warm", "0"]).await;
     let session = create(&proxy, json!({ "keepAlive": 600_000 })).await;
     let (id, path) = (id_of(&session).to_owned(), format!("/v1/sessions/{}", id_of(&session)));
     eventually("a session that hibernates", async || state_of(&proxy, &id).await == "hibernated").await;

@@ -41,7 +41,7 @@ async fn kill_9_while_sessions_are_saved_leaves_every_snapshot_whole_and_no_chro
     let (url, argument) = (site.url("/?killed"), test_store.argument());
     let mut newest: Option<(String, String)> = None;
     for round in 0..=rounds() {
-        let mut proxy = Proxy::start(Browser::any().await, &["--store", &argument]).await;
+        let mut proxy = Proxy::start(Browser::any(), &["--store", &argument]).await;
         if let Some((id, mark)) = newest.take() {
             let client = proxy.connect_to(&format!("/?snapshot={id}")).await;
             let found = marks(&client, &page_at(&client, &url).await).await;

@@ -71,7 +71,7 @@ async fn proxy(test_store: &TestStore, keys: &str, more: &[&str]) -> Proxy {
     let (store, file) = (test_store.argument(), test_store.beside("keys"));
     std::fs::write(&file, keys).expect("written");
     let flags = ["--store", &store, "--store-key", file.to_str().expect("text")];
-    Proxy::start(Browser::any().await, &[&flags, more].concat()).await
+    Proxy::start(Browser::any(), &[&flags, more].concat()).await
 }
 
 /// Fails unless every way to use each of these snapshots reports its error and changes nothing.

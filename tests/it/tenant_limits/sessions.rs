@@ -26,7 +26,7 @@ use crate::{browsers::Browser, proxy::eventually};
 
 /// A service with up to this many browsers.
 async fn service(directory: &std::path::Path, max_browsers: usize) -> (Pool, SessionManager) {
-    let found = find::inspect(&Browser::any().await.path).await.expect("a browser");
+    let found = find::inspect(&Browser::any().path).await.expect("a browser");
     let flags = command_line(found.kind, is_root(), &[]);
     let codec = CodecChoice::new(Codec::Auto);
     let (binary, of_launch) = (found.binary, directory.to_owned());

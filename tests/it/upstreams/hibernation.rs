@@ -33,7 +33,7 @@ async fn sessions_keep_their_proxy_while_they_hibernate_and_in_clones() {
     let (file, keys) = (store.argument(), store.beside("keys"));
     std::fs::write(&keys, KEY_ONE).expect("written");
     let flags = ["--store", &file, "--store-key", keys.to_str().expect("text"), "--hibernate-after", "200ms"];
-    let server = Proxy::start(Browser::any().await, &flags).await;
+    let server = Proxy::start(Browser::any(), &flags).await;
     let (one, two) =
         tokio::join!(Upstream::http("alice-*", "pass-one", &site), Upstream::socks("bob", "pass-two", &site));
     let sticky = one.url_as("alice-{session}", "pass-one").replace('@', "%40").replace('{', "%7B").replace('}', "%7D");
@@ -93,7 +93,7 @@ async fn sessions_keep_their_proxy_while_they_hibernate_and_in_clones() {
 async fn sessions_are_not_restored_without_their_proxy() {
     let (store, site) = (TestStore::embedded(), Site::start().await);
     let file = store.argument();
-    let server = Proxy::start(Browser::any().await, &["--store", &file, "--hibernate-after", "200ms"]).await;
+    let server = Proxy::start(Browser::any(), &["--store", &file, "--hibernate-after", "200ms"]).await;
     let one = Upstream::socks("bob", "pass-one", &site).await;
     let path = format!("/s/kept?keep_alive=1m&proxy={}", one.escaped());
     let client = server.connect_to(&path).await;

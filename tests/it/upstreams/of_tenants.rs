@@ -27,7 +27,7 @@ async fn tenants_leave_by_the_proxy_of_the_operator_with_a_user_for_each_session
     );
     let (acme, admin) = (Tenant::new("acme"), Tenant::with("admin", "capabilities = [\"admin\"]"));
     // The proxy is on loopback, where no tenant without the capability gets by itself.
-    let server = Server::start_in(Browser::any().await, &[&acme, &admin], &["--log", "debug"]).await;
+    let server = Server::start_in(Browser::any(), &[&acme, &admin], &["--log", "debug"]).await;
     let egress = json!({ "proxy": one.url_as("acme-{session}", "pass-one"), "ports": "all" });
     let put = server.ok(&admin, "PUT", "/v1/tenants/acme", json!({ "egress": egress })).await;
     let shown = one.address().replace("://", "://***@");

@@ -28,7 +28,7 @@ async fn saying(bytes: &'static [u8]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn proxies_that_refuse_hang_or_lie_are_told_with_the_reason_and_nothing_leaves_without_them() {
-    let (server, site) = (Proxy::start(Browser::any().await, &[]).await, Site::start().await);
+    let (server, site) = (Proxy::start(Browser::any(), &[]).await, Site::start().await);
     let (http, socks) = tokio::join!(Upstream::http("u", "right", &site), Upstream::socks("u", "right", &site));
     let gone = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
     let (lying, silent) = (saying(b"220 smtp.test ESMTP\r\n").await, saying(b"").await);
@@ -69,7 +69,7 @@ async fn proxies_that_refuse_hang_or_lie_are_told_with_the_reason_and_nothing_le
 
 #[tokio::test]
 async fn texts_that_name_no_proxy_are_refused_with_option_and_rule() {
-    let server = Proxy::start(Browser::any().await, &[]).await;
+    let server = Proxy::start(Browser::any(), &[]).await;
     let client = server.connect().await;
     for (proxy, rule) in [
         ("socks4://u:hidden@h:1", "SOCKS4 is not supported"),
