@@ -32,7 +32,7 @@ pub use self::{
     document::{ChangeError, Document, RedisAway, TenantsError},
     edit::{EditError, NewToken, add_token, put_tenant, remove_tenant, remove_token},
     egress_day::EgressDay,
-    file::{FileError, Parsed, check_name, moment, network, parse},
+    file::{FileError, Parsed, check_token_name, moment, network, parse},
     freshness::Freshness,
     limits::{LimitBook, Limits, Pace, Sharing},
     network::{NetworkChange, ServerNetwork, TenantNetwork},

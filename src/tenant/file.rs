@@ -183,7 +183,7 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
         for token in tenant.tokens {
             let at = token.span().start;
             let StoredToken { name, sha256, expires, created, scope, from } = token.into_inner();
-            check_name(&name).map_err(|why| bad(at, format!("{key}.tokens.name"), why))?;
+            check_token_name(&name).map_err(|why| bad(at, format!("{key}.tokens.name"), why))?;
             if tokens.iter().any(|(_, other): &(_, TokenSettings)| other.name == name) {
                 return Err(bad(at, format!("{key}.tokens.name"), format!("two tokens have the name {name:?}")));
             }
@@ -206,7 +206,7 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
 }
 
 /// Checks the name of a token.
-pub fn check_name(name: &str) -> Result<(), String> {
+pub fn check_token_name(name: &str) -> Result<(), String> {
     if is_name(name) { Ok(()) } else { Err(format!("{name:?} is not a name of a token; use {NAME_RULE}")) }
 }
 

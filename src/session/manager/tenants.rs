@@ -21,7 +21,7 @@ use crate::{
     session::error::ServiceError,
     tenant::{
         ChangeError, EditError, Limits, NetworkChange, NewToken, Scope, Sharing, Tenant, TenantSettings, Tenants,
-        Token, add_token, check_name, network, put_tenant, remove_tenant, remove_token,
+        Token, add_token, check_token_name, network, put_tenant, remove_tenant, remove_token,
         token::{self, Form, TokenHash, TokenSettings, repeatable},
     },
 };
@@ -222,7 +222,7 @@ fn issued(tenants: &Tenants, wanted: CreateToken) -> Result<(TokenText, NewToken
     let (hash, now) = (TokenHash::of(text.reveal()), Timestamp::now());
     let name = wanted.name.unwrap_or_else(|| hash.to_hex()[..8].to_owned());
     no_text("name", &name)?;
-    check_name(&name).map_err(|why| Bad::new("name", why))?;
+    check_token_name(&name).map_err(|why| Bad::new("name", why))?;
     let no_moment = |_| Bad::new("expires", "is not a moment; write it with time and zone: 2027-01-31T18:00:00Z");
     let expires: Option<Timestamp> = wanted.expires.map(|at| at.parse().map_err(no_moment)).transpose()?;
     if wanted.from.len() > FROM_MOST {
