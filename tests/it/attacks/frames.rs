@@ -253,7 +253,7 @@ async fn invalid_frames_close_only_the_senders_connection(arena: Arena) {
         let mut raw = Raw::connect(&stage.proxy).await;
         raw.frame(FIN | BINARY, payload).await;
         assert_eq!(raw.next().await, "close 1003", "F13");
-        stage.unharmed("F13").await;
+        stage.undisturbed("F13").await;
     }
 
     let mut unmasked = vec![FIN | TEXT, u8::try_from(good.len()).expect("short")];
@@ -276,7 +276,7 @@ async fn invalid_frames_close_only_the_senders_connection(arena: Arena) {
         }
         let answer = raw.next().await;
         assert!(answer.starts_with("close ") || answer == "gone", "F16: {what} was answered {answer}");
-        stage.unharmed("F16").await;
+        stage.undisturbed("F16").await;
     }
     let mut raw = Raw::connect(&stage.proxy).await;
     raw.bytes(&unmasked).await;
