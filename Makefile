@@ -48,15 +48,15 @@ BY_VOLUME := test(/^limits::.*_frame/) or test(=sessions::randomly_parked_and_re
   or test(=lifecycle::disconnected_clients_leave_nothing)
 # Which of N parts of a long check is that of this commit.
 part = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % $(1) + 1)))
+# The compiler has one processor while it is at the integration tests: the other takes what needs none of them.
 test-rust:
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-units test-build
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-build test-units $(WHILE_COMPILING:%=client-%)
 	@$(MAKE) --no-print-directory test-it
 
-# The unit tests are many and short: a process for each, as cargo-nextest has it, takes longer than most of them. The compiler
-# has one processor while it is at the integration tests.
+# The unit tests are many and short: a process for each, as cargo-nextest has it, takes longer than most of them.
 test-units:
 	@echo '==> Rust unit tests'
-	@timeout 600 cargo test --locked --quiet --lib --bins
+	@timeout 600 cargo test --locked --quiet --lib
 
 test-build:
 	@cargo test --locked --no-run --quiet --test it
@@ -75,7 +75,8 @@ test-full: ## The Rust tests in full Chrome, of which `make prove-short` runs a 
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together. The documentation
 # takes one processor for half a minute, so that it is written meanwhile.
-QUICK_CLIENTS := suites hard docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types generated examples endings login busy mcp other-codec
+QUICK_CLIENTS := suites docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls examples endings login busy mcp other-codec
+WHILE_COMPILING := types generated
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -206,17 +207,20 @@ prove: ## Attacks, sweep and taint with this machine's Chrome, and a report (BRO
 	@BROWSER='$(BROWSER)' BROWSERS='$(BROWSERS)' TENANTS='$(TENANTS)' DEDICATED='$(DEDICATED)' scripts/prove.sh
 	@$(MAKE) --no-print-directory test-full test-api instructions mutants
 
-prove-short: ## A part of each proof, another one for each commit: sweep, taint, soak, the API, full Chrome. Some three minutes
+prove-short: ## A part of each proof, another one for each commit: sweep, taint, soak, the API, hard pages, full Chrome. Some three minutes
 	@scripts/setup.sh test
 	@echo '==> sweep, taint proof and soak, short'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --test prove; else cargo test --locked --test prove; fi
-	@echo '==> the REST API, against its own document: part $(call part,6) of 6'
-	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --part $(call part,6)/6
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target prove-api client-hard
 	@echo '==> Rust tests in full Chrome, part $(call part,16) of 16'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --no-tests=pass --partition hash:$(call part,16)/16 \
 	  -E '$(IN_FULL) and not test(/^attacks::greed/)'; fi
 	@echo '==> Rust tests of large frames and of many sessions'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked -E 'binary(it) and ($(BY_VOLUME)) and not $(IN_FULL)'; fi
+
+prove-api:
+	@echo '==> the REST API, against its own document: part $(call part,6) of 6'
+	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --part $(call part,6)/6
 
 # It replaces the tests' binary by an optimised one, so that they are built again later.
 instructions: ## Instructions per message of the pure layers, compared with the baseline (ARGS=--write replaces it)
@@ -256,7 +260,7 @@ check: ## Formatting and lints
 	@echo '==> formatting'
 	@cargo fmt --check
 	@echo '==> lints'
-	@$(if $(RUSTC_WORKSPACE_WRAPPER),cargo test --locked --no-run --quiet --lib --bins --benches --test prove,cargo clippy --locked --all-targets -- -D warnings)
+	@$(if $(RUSTC_WORKSPACE_WRAPPER),cargo test --locked --no-run --quiet --lib --benches --test prove,cargo clippy --locked --all-targets -- -D warnings)
 	@scripts/mutants.py --check
 	@if command -v cargo-deny >/dev/null; then echo '==> dependencies' && cargo deny --locked check bans licenses sources; fi
 
