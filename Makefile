@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-packages test-rust test-units test-build test-it test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short instructions \
+.PHONY: help run test test-packages test-rust test-units test-build test-it test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short prove-api instructions \
 	mutants fuzz bench bench-neighbour lint check documentation audit msrv fmt docs types
 
 # The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
@@ -25,10 +25,10 @@ run: ## Build, and serve on 127.0.0.1:9222 (ARGS="--browsers 2" for settings)
 	@echo '==> $(BUILT)/release/ghostmux serve $(ARGS)'
 	@exec $(BUILT)/release/ghostmux serve $(ARGS)
 
-# Where tests keep the files of servers and Chromes: in memory, if there is room, which spares a sixth of the processor time that a
+# Where tests keep the files of servers and Chromes: in memory if it has room, which spares a sixth of the processor time that a
 # Chrome takes to start and end (measured). TMPDIR names another place.
-FREE_GIB = $(shell df --output=avail --block-size=1G /dev/shm 2>/dev/null | tail -n 1)
-test-it test-full test-quick-clients test-clients prove-short: export TMPDIR := $(or $(TMPDIR),$(if $(shell [ "$(or $(strip $(FREE_GIB)),0)" -ge 8 ] && echo yes),/dev/shm,/tmp))
+IN_MEMORY = $(shell [ "$$(df --output=avail --block-size=1G /dev/shm | tail -n 1)" -ge 8 ] 2>/dev/null && echo /dev/shm)
+test-it test-full test-quick-clients test-clients prove-short: export TMPDIR := $(or $(TMPDIR),$(IN_MEMORY),/tmp)
 
 # Packages mostly wait for the network and for the disk, so that lints are checked meanwhile: they need Rust alone.
 test: ## All required checks: formatting, lints, docs, tests, real clients with real Chrome
@@ -43,14 +43,16 @@ test-packages:
 # Tests that take a Chrome are named `…::shell` and `…::full`. All run in headless shell here. In full Chrome, which takes twice
 # as long to start, `make prove-short` runs a part of them, and `make test-full` and `make prove` all.
 IN_FULL := test(/::full$$/)
-# What shows something by the number or the size of what it sends: `make prove-short` runs these.
-BY_VOLUME := test(/^limits::.*_frame/) or test(=sessions::randomly_parked_and_resumed_sessions_leave_nothing) \
-  or test(=lifecycle::disconnected_clients_leave_nothing)
+# What shows something by the number of its rounds or requests, or by their size: `make prove-short` runs these.
+BY_VOLUME := test(/^limits::.*_frame/) or test(/^store::(crash|memory)::/) or test(/^snapshots::killed::/) or test(/^closing::/) \
+  or test(/^quick_corpus::/) or test(=sessions::randomly_parked_and_resumed_sessions_leave_nothing) \
+  or test(=lifecycle::disconnected_clients_leave_nothing) \
+  or test(=tenant_limits::shared::shared_limits_that_fail_closed_are_never_exceeded)
 # Which of N parts of a long check is that of this commit.
 part = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % $(1) + 1)))
 # The compiler has one processor while it is at the integration tests: the other takes what needs none of them.
 test-rust:
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-build test-units $(WHILE_COMPILING:%=client-%)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-units test-build $(WHILE_COMPILING:%=client-%)
 	@$(MAKE) --no-print-directory test-it
 
 # The unit tests are many and short: a process for each, as cargo-nextest has it, takes longer than most of them.
@@ -215,7 +217,7 @@ prove-short: ## A part of each proof, another one for each commit: sweep, taint,
 	@echo '==> Rust tests in full Chrome, part $(call part,16) of 16'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --no-tests=pass --partition hash:$(call part,16)/16 \
 	  -E '$(IN_FULL) and not test(/^attacks::greed/)'; fi
-	@echo '==> Rust tests of large frames and of many sessions'
+	@echo '==> Rust tests of many rounds, of large frames and of many sessions'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked -E 'binary(it) and ($(BY_VOLUME)) and not $(IN_FULL)'; fi
 
 prove-api:
