@@ -50,15 +50,18 @@ BY_VOLUME := test(/^limits::.*_frame/) or test(/^store::(crash|memory)::/) or te
   or test(=tenant_limits::shared::shared_limits_that_fail_closed_are_never_exceeded)
 # Which of N parts of a long check is that of this commit.
 part = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % $(1) + 1)))
-# The compiler has one processor while it is at the integration tests: the other takes what needs none of them.
+# The compiler has one processor while it is at the integration tests: the other takes what needs none of them. Cargo would let the
+# unit tests wait for the compiler.
+UNIT_TESTS := $(BUILT)/unit-tests.path
 test-rust:
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-units test-build $(WHILE_COMPILING:%=client-%)
+	@cargo test --locked --quiet --no-run --lib --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' >$(UNIT_TESTS)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-build test-units $(WHILE_COMPILING:%=client-%)
 	@$(MAKE) --no-print-directory test-it
 
 # The unit tests are many and short: a process for each, as cargo-nextest has it, takes longer than most of them.
 test-units:
 	@echo '==> Rust unit tests'
-	@timeout 600 cargo test --locked --quiet --lib
+	@timeout 600 "$$(cat $(UNIT_TESTS))" --quiet
 
 test-build:
 	@cargo test --locked --no-run --quiet --test it
