@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-packages test-rust test-units test-build test-it test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short prove-api instructions \
+.PHONY: help run test test-packages test-rust build-units test-units test-build test-it test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short prove-api instructions \
 	mutants fuzz bench bench-neighbour lint check documentation audit msrv fmt docs types
 
 # The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
@@ -50,13 +50,16 @@ BY_VOLUME := test(/^limits::.*_frame/) or test(/^store::(crash|memory)::/) or te
   or test(=tenant_limits::shared::shared_limits_that_fail_closed_are_never_exceeded)
 # Which of N parts of a long check is that of this commit.
 part = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % $(1) + 1)))
-# The compiler has one processor while it is at the integration tests: the other takes what needs none of them. Cargo would let the
-# unit tests wait for the compiler.
-UNIT_TESTS := $(BUILT)/unit-tests.path
+# The compiler has one processor while it is at the integration tests: the other takes what needs none of them.
 test-rust:
-	@cargo test --locked --quiet --no-run --lib --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' >$(UNIT_TESTS)
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-build test-units $(WHILE_COMPILING:%=client-%)
 	@$(MAKE) --no-print-directory test-it
+
+# Cargo would let the unit tests wait until the integration tests are compiled: they are run without it.
+UNIT_TESTS := $(BUILT)/unit-tests.path
+test-build test-units: build-units
+build-units:
+	@cargo test --locked --quiet --no-run --lib --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' >$(UNIT_TESTS)
 
 # The unit tests are many and short: a process for each, as cargo-nextest has it, takes longer than most of them.
 test-units:

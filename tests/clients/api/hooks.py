@@ -56,10 +56,10 @@ def after_call(context, case, response):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """What a schema cannot say. A valid launch option may need what this server does not have, or starts a Chrome for each
-    example: the table of docs/launch-options.md says which, and tests/it/launch_options.rs checks it. Proxies, ports,
-    regular expressions and patterns of hosts are texts with a grammar of their own, which tests/it/upstreams checks. A cursor is only valid if the
-    server gave it. The interval of `autosave` is 0 or at least a second. The name of a file has at most 240 bytes: a schema counts characters. A key belongs to one request, and what is waited for
-    does not come."""
+    example: the table of docs/launch-options.md says which, and tests/it/launch_options.rs checks it. Proxies, ports, regular
+    expressions and patterns of hosts are texts with a grammar of their own, which tests/it/upstreams checks. A cursor is only
+    valid if the server gave it. The interval of `autosave` is 0 or at least a second. The name of a file has at most 240 bytes:
+    a schema counts characters. A key belongs to one request, and what is waited for does not come."""
     is_valid = case.meta is not None and case.meta.generation.mode.is_positive
     if not is_valid:
         # The job says what is wrong with its request.
