@@ -153,6 +153,13 @@ mod tests {
             assert_eq!(file_name(name), Ok(name));
             assert!(pattern.is_match(name), "{name:?}");
         }
+        for char in '\0'..='\u{2100}' {
+            assert_eq!(
+                pattern.is_match(&char.to_string()),
+                char == '.' || file_name(&char.to_string()).is_ok(),
+                "{char:?}"
+            );
+        }
         for name in
             ["", ".", "..", "a/b", "/etc/passwd", "..\\x", "a\0", "a\nb", "\u{202e}fdp.exe", "\u{7f}", &"n".repeat(241)]
         {
